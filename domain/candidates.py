@@ -1,0 +1,32 @@
+"""What a search finds. A candidate keeps its score per stage, so that a ranking can always be explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One tool in a ranking. Higher scores are better; ties are broken by `tool_id`."""
+
+    tool_id: str
+    server: str
+    score: float
+    stages: Mapping[str, float] = field(default_factory=dict)  # stage name -> that stage's own score
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The ranked answer to one query.
+
+    `abstained`: nothing fits well enough. `degraded`: names of the stages that failed and were left out.
+    """
+
+    query: str
+    candidates: tuple[Candidate, ...]
+    profile: str
+    abstained: bool = False
+    degraded: tuple[str, ...] = ()
+    nearest: tuple[Candidate, ...] = ()  # the best that did not make it, for explain
+    timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,59 @@
+"""The append-only log of decisions and outcomes, from which policies are trained."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    SEARCH = "search"
+    CALL = "call"
+    MEMORY = "memory"
+    SYNC = "sync"
+    FEEDBACK = "feedback"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    OK = "ok"
+    TOOL_ERROR = "tool_error"  # the tool answered with isError
+    INVALID_ARGUMENTS = "invalid_arguments"  # arguments did not fit the schema
+    TIMEOUT = "timeout"
+    UPSTREAM_ERROR = "upstream_error"  # unreachable, died, protocol error
+    EMPTY = "empty"  # a search that found nothing
+    REFUSED = "refused"  # we said no: unknown tool, changed contract, over a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What was in force when the decision was taken. Without it a step cannot be trained on."""
+
+    catalogue: str = ""
+    index: str = ""
+    policy: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the log. `propensity` is the probability of the action under the policy that took it."""
+
+    tenant: str
+    subject: str
+    kind: EventKind
+    at: float  # epoch seconds
+    session_id: str | None = None
+    parent_id: str | None = None  # the event this one follows from: sessions form a forest
+    outcome: Outcome = Outcome.OK
+    propensity: float = 1.0
+    latency_ms: float = 0.0
+    versions: Versions = field(default_factory=Versions)
+    body: Mapping[str, Any] = field(default_factory=dict)  # JSON: candidates, scores, memory, argument hash ...
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)

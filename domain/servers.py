@@ -1,0 +1,91 @@
+"""Upstream MCP servers: how to reach them, and how they fare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from domain.errors import InvalidInput
+from domain.names import is_slug
+
+
+class Transport(StrEnum):
+    """How a server is reached."""
+
+    STDIO = "stdio"  # a child process of ours
+    STREAMABLE_HTTP = "streamable-http"
+    SSE = "sse"  # HTTP+SSE of revision 2024-11-05
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything needed to reach a server. `env` and `headers` may hold secrets: never shown, never logged."""
+
+    transport: Transport
+    command: tuple[str, ...] = ()  # argv, never a shell line
+    cwd: str | None = None
+    url: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.transport is Transport.STDIO:
+            if not self.command or not self.command[0] or any("\0" in part for part in self.command):
+                raise InvalidInput("A stdio server needs a command; write it after `--`.")
+            if self.url:
+                raise InvalidInput("A server has either a command or a URL, not both.")
+            return
+        if self.command:
+            raise InvalidInput("A server has either a command or a URL, not both.")
+        parts = urlsplit(self.url or "")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise InvalidInput(f"A {self.transport} server needs a URL that begins with http:// or https://.")
+
+    @property
+    def display(self) -> str:
+        """The exact command, or the URL without credentials and query: safe to show."""
+        if self.transport is Transport.STDIO:
+            return " ".join(self.command)
+        parts = urlsplit(self.url or "")
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamServer:
+    """A registered server. `slug` is ours, unique per tenant and never changed; `title` is what people call it."""
+
+    tenant: str
+    slug: str
+    title: str
+    launch: Launch
+    enabled: bool = True
+    generation: int = 0  # counts the catalogue changes committed for this server; 0 = never synced
+
+    def __post_init__(self) -> None:
+        if not is_slug(self.slug):
+            raise InvalidInput(f"{self.slug!r} is no server name: use 1 to 14 of a-z, 0-9 and hyphen.")
+
+
+class ServerStatus(StrEnum):
+    """What the connection to a server is doing."""
+
+    DISABLED = "disabled"  # switched off by an operator
+    IDLE = "idle"  # no connection is open; the next request opens one
+    CONNECTING = "connecting"  # handshake in progress
+    READY = "ready"  # connected, answers
+    FAILED = "failed"  # the last attempt failed; `error` says why
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """A server's connection as seen from here."""
+
+    status: ServerStatus
+    error: str | None = None
+    protocol_version: str | None = None
+    server_name: str | None = None
+    server_version: str | None = None
+    instructions: str | None = None

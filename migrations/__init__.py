@@ -1,0 +1,1 @@
+"""Alembic migrations. Each is safe while the previous version of the code runs."""
