@@ -10,6 +10,7 @@ from domain.errors import InvalidInput
 
 HANDLE_PREFIX = "s_"
 DEFAULT_TTL_S = 24 * 3600.0
+MAX_TOOLS = 4096
 
 
 class MemoryMode(StrEnum):
@@ -26,8 +27,8 @@ class SessionLimits:
     max_tools: int = 128  # MemTool's L
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_tools <= 4096:
-            raise InvalidInput(f"A session holds between 1 and 4096 tools, not {self.max_tools}.")
+        if not 1 <= self.max_tools <= MAX_TOOLS:
+            raise InvalidInput(f"A session holds between 1 and {MAX_TOOLS} tools, not {self.max_tools}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class Engine(Protocol):
         ...
 
     async def inventory(self) -> dict[str, str]:
-        """point id -> semantic hash of everything stored."""
+        """Point id -> semantic hash of everything stored."""
         ...
 
     async def cursor(self) -> int:
