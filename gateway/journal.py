@@ -1,0 +1,98 @@
+"""The event log's batch writer: recording costs the request path one append, the database is written behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from domain.errors import ToolcribError
+from domain.events import Event
+
+logger = logging.getLogger(__name__)
+
+FLUSH_INTERVAL_S = 0.25  # at most this much of the log is lost by a kill
+BATCH = 256
+CAPACITY = 20_000  # events held while the database is away; beyond it the oldest are dropped and counted
+_SESSIONS_TRACKED = 10_000
+
+
+class EventSink(Protocol):
+    """Where batches go; the store's event repository."""
+
+    async def append(self, events: Sequence[Event]) -> None: ...
+
+
+class Journal:
+    """Bounded, ordered, off the request path. Events of one session are linked to the one before."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._pending: list[Event] = []
+        self._last_of_session: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.written = 0
+        self.dropped = 0
+
+    def record(self, event: Event) -> Event:
+        """Take an event; returns it as it will be written. Never waits, never raises."""
+        if event.session_id is not None:
+            event = self._linked(event, event.session_id)
+        if len(self._pending) >= CAPACITY:
+            del self._pending[0]
+            self.dropped += 1
+        self._pending.append(event)
+        if len(self._pending) >= BATCH:
+            self._wake.set()
+        return event
+
+    async def flush(self) -> None:
+        """Write everything recorded so far. Raises StoreUnavailable or StorageFull and keeps what was not written."""
+        async with self._lock:
+            while self._pending:
+                batch = self._pending[:BATCH]
+                await self._sink.append(batch)
+                taken = {event.id for event in batch}
+                self._pending = [event for event in self._pending if event.id not in taken]
+                self.written += len(batch)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="journal")
+
+    async def close(self) -> None:
+        """Stop the writer and write the rest."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self.flush()
+        except ToolcribError as error:
+            logger.warning("%d events could not be written at shutdown: %s", len(self._pending), error.message)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(FLUSH_INTERVAL_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self.flush()
+            except ToolcribError as error:
+                logger.warning("Events are kept in memory (%d): %s", len(self._pending), error.message)
+
+    def _linked(self, event: Event, session_id: str) -> Event:
+        key = (event.tenant, session_id)
+        if event.parent_id is None:
+            event = replace(event, parent_id=self._last_of_session.get(key))
+        self._last_of_session[key] = event.id
+        self._last_of_session.move_to_end(key)
+        if len(self._last_of_session) > _SESSIONS_TRACKED:
+            self._last_of_session.popitem(last=False)
+        return event

@@ -1,0 +1,63 @@
+"""Settings: the one reader of the environment. Every field is TOOLCRIB_<NAME>; flags of the command line win."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import InvalidInput
+from domain.sessions import MemoryMode
+
+DEFAULT_PORT = 8420
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Immutable, made once, handed down from the composition root."""
+
+    model_config = SettingsConfigDict(env_prefix="TOOLCRIB_", frozen=True, extra="ignore")
+
+    data: Path = Field(default=Path("~/.toolcrib"), description="Data folder: database, index, policies.")
+    url: str | None = Field(default=None, description="Address of a running gateway that commands should use.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback only until keys exist.")
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; default: SQLite in the folder.")
+    qdrant_url: str | None = Field(default=None, description="Qdrant URL; default: the embedded engine.")
+    qdrant_api_key: SecretStr | None = Field(default=None, description="Key of that Qdrant.")
+    embedder: str = Field(default="minilm", description="minilm, or st:FOLDER_OR_MODEL with the extra [st].")
+    profile: str = Field(default="hybrid", description="Retrieval profile when a search names none.")
+    k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
+    memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
+    memory_limit: int = Field(default=128, ge=1, le=4096, description="Most tools a session holds.")
+    session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds until an unused session expires.")
+    poll_s: float = Field(default=300.0, gt=0, description="Seconds between catalogue polls, jittered by 20 %.")
+    call_timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Deadline of a tool call.")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @model_validator(mode="after")
+    def _expand(self) -> Self:
+        object.__setattr__(self, "data", self.data.expanduser().absolute())
+        return self
+
+    @property
+    def store_url(self) -> str:
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data / 'toolcrib.db'}"
+
+    def require_loopback(self) -> None:
+        """Raises InvalidInput when the listening address can be reached from outside this machine."""
+        if self.host == "localhost":
+            return
+        try:
+            loopback = ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise InvalidInput(
+                f"Toolcrib has no keys and roles yet, so it listens on this machine only, not on {self.host!r}: "
+                "use --host 127.0.0.1 and put an authenticating reverse proxy in front."
+            )

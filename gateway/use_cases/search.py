@@ -1,0 +1,176 @@
+"""Search: queries in, ranked tools with full schemas out, the session's memory filled, the decision logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from domain.candidates import Candidate, Ranking
+from domain.errors import InvalidInput
+from domain.events import Event, EventKind, Outcome
+from domain.identity import Principal
+from domain.memory import MemoryChange
+from domain.tools import ToolState
+from gateway.freshness import Freshness
+from gateway.journal import Journal
+from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.sessions import Sessions
+from index.ports import SearchRequest
+from index.tool_index import ToolIndex
+
+MAX_QUERIES = 16
+MAX_QUERY_CHARS = 20_000
+_REASON_CHARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One search call. `mint` opens a session when none is given (the MCP surface does)."""
+
+    queries: tuple[str, ...]
+    k: int | None = None
+    session_id: str | None = None
+    profile: str | None = None
+    mint: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.queries) <= MAX_QUERIES:
+            raise InvalidInput(f"A search takes 1 to {MAX_QUERIES} queries, not {len(self.queries)}.")
+        if any(not query.strip() for query in self.queries):
+            raise InvalidInput("A query is empty; write what the tool should do in a few words.")
+        if any(len(query) > MAX_QUERY_CHARS for query in self.queries):
+            raise InvalidInput(f"A query is longer than {MAX_QUERY_CHARS:,} characters; ask for one need at a time.")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One tool of an answer, with the evidence and how fresh its catalogue is."""
+
+    tool: ServedTool
+    candidate: Candidate
+    last_verified: float | None  # epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one query."""
+
+    ranking: Ranking
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """The answer to one search call."""
+
+    answers: tuple[Answer, ...]
+    session_id: str | None = None
+    memory: MemoryChange | None = None
+    took_ms: float = field(default=0.0)
+
+    @property
+    def tools(self) -> list[ServedTool]:
+        """Every tool found, once, in order of first appearance."""
+        return list({found.tool.entry.tool_id: found.tool for answer in self.answers for found in answer.found}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDefaults:
+    """What a search gets when its caller does not say."""
+
+    profile: str
+    k: int
+
+
+class Search:
+    """The search use case. A failed stage degrades the answer and is named in it; plain retrieval always answers."""
+
+    def __init__(  # noqa: PLR0917 - the composition root names each one
+        self,
+        index: ToolIndex,
+        catalogue: CatalogueReader,
+        sessions: Sessions,
+        journal: Journal,
+        freshness: Freshness,
+        defaults: SearchDefaults,
+    ) -> None:
+        self._index = index
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._journal = journal
+        self._freshness = freshness
+        self._defaults = defaults
+
+    async def __call__(self, principal: Principal, ask: Ask) -> SearchAnswer:
+        """Raises InvalidInput, SessionNotFound, Unavailable."""
+        started = time.perf_counter()
+        session_id = ask.session_id
+        if session_id is not None:
+            await self._sessions.show(principal, session_id)
+        request = SearchRequest(
+            tenant=principal.tenant,
+            queries=ask.queries,
+            k=self._defaults.k if ask.k is None else ask.k,
+            profile=ask.profile or self._defaults.profile,
+        )
+        rankings = await self._index.search(request)
+        answers = await self._hydrate(principal.tenant, rankings)
+        answer = SearchAnswer(answers)
+        if session_id is None and ask.mint:
+            session_id = (await self._sessions.open(principal)).id
+        memory = None
+        if session_id is not None:
+            reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
+            memory = await self._sessions.remember(principal, session_id, answer.tools, reason)
+        took_ms = (time.perf_counter() - started) * 1e3
+        answer = replace(answer, session_id=session_id, memory=memory, took_ms=took_ms)
+        self._journal.record(self._event(principal, request, answer))
+        return answer
+
+    async def _hydrate(self, tenant: str, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
+        wanted = [candidate.tool_id for ranking in rankings for candidate in ranking.candidates]
+        tools = await self._catalogue.get_many(tenant, wanted)
+        return tuple(
+            Answer(
+                ranking,
+                tuple(
+                    Found(tool, candidate, self._freshness.last_verified(tenant, candidate.server))
+                    for candidate in ranking.candidates
+                    # The store commits first and the index follows: what the store no longer serves is not an answer.
+                    if (tool := tools.get(candidate.tool_id)) is not None and tool.entry.state is ToolState.ACTIVE
+                ),
+            )
+            for ranking in rankings
+        )
+
+    def _event(self, principal: Principal, request: SearchRequest, answer: SearchAnswer) -> Event:
+        return Event(
+            tenant=principal.tenant,
+            subject=principal.subject,
+            kind=EventKind.SEARCH,
+            at=time.time(),
+            session_id=answer.session_id,
+            outcome=Outcome.OK if answer.tools else Outcome.EMPTY,
+            latency_ms=answer.took_ms,
+            versions=self._freshness.versions(),
+            body={
+                "k": request.k,
+                "profile": request.profile,
+                "answers": [
+                    {
+                        "query": item.ranking.query,
+                        "abstained": item.ranking.abstained,
+                        "degraded": item.ranking.degraded,
+                        "timings_ms": dict(item.ranking.timings_ms),
+                        "candidates": [
+                            {"tool_id": c.tool_id, "score": c.score, "stages": dict(c.stages)}
+                            for c in item.ranking.candidates
+                        ],
+                        "shown": [found.candidate.tool_id for found in item.found],
+                    }
+                    for item in answer.answers
+                ],
+                "evicted": answer.memory.evicted if answer.memory else (),
+            },
+        )
