@@ -1,0 +1,57 @@
+"""The ASGI application: API, MCP address, health and start page behind one guard."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from starlette.routing import Route
+
+from domain.identity import LOCAL
+from gateway.api import calls, health, home, search, servers, sessions, sync, tools, trajectories
+from gateway.api.problems import install_problem_handlers
+from gateway.http_guard import HttpGuard
+from gateway.mcp.backend_local import LocalBackend
+from gateway.mcp.server import make_mcp_server, read_instructions
+from gateway.wiring import Toolcrib
+
+_PREFIX = "/api/v1"
+
+
+def make_app(crib: Toolcrib) -> FastAPI:
+    """An application over an open Toolcrib. Its lifespan runs the MCP session manager, nothing else."""
+    backend = LocalBackend(crib, LOCAL)
+    mcp_server = make_mcp_server(lambda: backend, None)
+    manager = StreamableHTTPSessionManager(mcp_server)
+
+    async def refresh_instructions() -> None:
+        mcp_server.instructions = await read_instructions(backend)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await refresh_instructions()
+        crib.freshness.on_catalogue_change(refresh_instructions)
+        async with manager.run():
+            yield
+
+    app = FastAPI(
+        title="Toolcrib",
+        version=importlib.metadata.version("toolcrib"),
+        summary="Find, hand out and call the tools of many MCP servers.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.crib = crib
+    install_problem_handlers(app)
+    for module in (servers, sync, tools, search, calls, sessions, trajectories):
+        app.include_router(module.router, prefix=_PREFIX)
+    app.include_router(health.router)
+    app.include_router(home.router)
+    app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))
+    app.add_middleware(HttpGuard)
+    return app

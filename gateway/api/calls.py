@@ -1,0 +1,32 @@
+"""`/call`: call a tool through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.dependencies import Caller, Crib
+from gateway.presenters import call_json
+from gateway.use_cases.call import MAX_TIMEOUT_S, Invocation
+
+router = APIRouter(tags=["call"])
+
+
+class CallBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    tool: str = Field(description="The tool's id, as search returned it.")
+    arguments: dict[str, Any] = {}
+    session_id: str | None = None
+    timeout_s: float | None = Field(default=None, gt=0, le=MAX_TIMEOUT_S)
+
+
+@router.post("/call", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+async def call(body: CallBody, crib: Crib, caller: Caller) -> Response:
+    """The upstream's result under `result`, untouched, with our metadata beside it."""
+    answer = await crib.call(caller, Invocation(body.tool, body.arguments, body.session_id, body.timeout_s))
+    text = json.dumps(call_json(answer), separators=(",", ":"), ensure_ascii=False)
+    return Response(text, media_type="application/json")

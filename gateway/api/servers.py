@@ -1,0 +1,75 @@
+"""`/servers`: register, inspect, change and remove upstream servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.errors import Forbidden
+from domain.servers import Launch, Transport
+from gateway.api.dependencies import Caller, Crib
+from gateway.presenters import server_json
+from gateway.use_cases.servers import ServerView
+
+router = APIRouter(tags=["servers"])
+
+
+class NewServer(BaseModel):
+    """A server to register. `env` and `headers` are kept and never shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=128)
+    transport: Transport
+    command: list[str] = []
+    cwd: str | None = None
+    url: str | None = None
+    env: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    consent: bool = Field(default=False, description="The exact command was shown to a person, who agreed to run it.")
+
+    def launch(self) -> Launch:
+        return Launch(self.transport, tuple(self.command), self.cwd, self.url, self.env, self.headers)
+
+
+class ServerChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool
+
+
+@router.post("/servers", status_code=201)
+async def register(body: NewServer, crib: Crib, caller: Caller) -> dict[str, Any]:
+    """Register a server; it is listed and indexed at once by `POST /servers/{server}/sync`."""
+    if body.transport is Transport.STDIO and not body.consent:
+        raise Forbidden(
+            "Registering a stdio server runs its command on this machine: show the exact command to a person and "
+            "send `consent: true` when they agree."
+        )
+    server = await crib.servers.add(caller, body.name, body.launch())
+    return server_json(await crib.servers.show(caller, server.slug))
+
+
+@router.get("/servers")
+async def listing(crib: Crib, caller: Caller) -> dict[str, Any]:
+    views: list[ServerView] = list(await crib.servers.list(caller))
+    return {"servers": [server_json(view) for view in views]}
+
+
+@router.get("/servers/{server}")
+async def show(server: str, crib: Crib, caller: Caller) -> dict[str, Any]:
+    view = await crib.servers.show(caller, server)
+    return {**server_json(view), "stderr": crib.pool.stderr(view.server.tenant, view.server.slug)}
+
+
+@router.patch("/servers/{server}")
+async def change(server: str, body: ServerChange, crib: Crib, caller: Caller) -> dict[str, Any]:
+    changed = await crib.servers.enable(caller, server, enabled=body.enabled)
+    return server_json(await crib.servers.show(caller, changed.slug))
+
+
+@router.delete("/servers/{server}", status_code=204)
+async def remove(server: str, crib: Crib, caller: Caller) -> None:
+    await crib.servers.remove(caller, server)

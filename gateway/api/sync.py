@@ -1,0 +1,33 @@
+"""Sync now, and the history of syncs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Query
+
+from domain.errors import Conflict
+from gateway.api.dependencies import Caller, Crib
+from gateway.presenters import run_json
+
+router = APIRouter(tags=["sync"])
+
+
+@router.post("/servers/{server}/sync")
+async def sync_now(server: str, crib: Crib, caller: Caller, *, full: bool = False) -> dict[str, Any]:
+    """List the server now and bring the catalogue level. A failed sync is a run with an `error`, not an HTTP error."""
+    known = await crib.servers.resolve(caller, server)
+    if not known.enabled:
+        raise Conflict(f"Server {known.slug!r} is disabled; enable it before syncing it.")
+    run = await crib.engine.sync_server(known.tenant, known.slug, trigger="command", full=full)
+    await crib.indexer.drain()
+    return run_json(run)
+
+
+@router.get("/sync/runs")
+async def history(
+    crib: Crib, caller: Caller, server: str | None = None, limit: int = Query(default=50, ge=1, le=500)
+) -> dict[str, Any]:
+    slug = (await crib.servers.resolve(caller, server)).slug if server else None
+    runs = await crib.store.runs.list(caller.tenant, server=slug, limit=limit)
+    return {"runs": [run_json(run) for run in runs]}

@@ -1,0 +1,36 @@
+"""`/trajectories`: the event log as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from domain.identity import Principal
+from gateway.api.dependencies import Caller, Crib
+from gateway.wiring import Toolcrib
+
+router = APIRouter(tags=["trajectories"])
+
+_PAGE = 500
+
+
+@router.get("/trajectories")
+async def export(crib: Crib, caller: Caller, session_id: str | None = None) -> StreamingResponse:
+    """Every event of the tenant, or of one session, oldest first."""
+    await crib.journal.flush()
+    return StreamingResponse(_lines(crib, caller, session_id), media_type="application/x-ndjson")
+
+
+async def _lines(crib: Toolcrib, caller: Principal, session_id: str | None) -> AsyncIterator[str]:
+    after = 0
+    while True:
+        page = await crib.store.events.read(caller.tenant, session_id=session_id, after=after, limit=_PAGE)
+        for seq, event in page:
+            after = seq
+            yield json.dumps({"seq": seq, **asdict(event)}, ensure_ascii=False) + "\n"
+        if len(page) < _PAGE:
+            return

@@ -1,0 +1,71 @@
+"""Speaks `/api/v1` to a gateway: over the network, or to one opened in this process (same routes, no socket)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx2
+
+from domain.errors import ToolcribError, UpstreamRefused
+from domain.error_codes import error_for
+
+_TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
+
+
+class GatewayGone(ToolcribError):
+    """The gateway does not answer; start it with `toolcrib serve`."""
+
+    code = "gateway_gone"
+    http_status = 503
+
+
+class ApiClient:
+    """Requests in, JSON out; problem details come back as the error they were."""
+
+    def __init__(self, base_url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.base_url = base_url
+        self._http = httpx2.AsyncClient(
+            base_url=f"{base_url}/api/v1", transport=transport, timeout=_TIMEOUT, trust_env=False
+        )
+
+    async def get(self, path: str, **params: str | int | None) -> Any:
+        return await self._send("GET", path, params={k: v for k, v in params.items() if v is not None})
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return await self._send("POST", path, json=body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._send("PATCH", path, json=body)
+
+    async def delete(self, path: str) -> None:
+        await self._send("DELETE", path)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def _send(self, method: str, path: str, **kwargs: Any) -> Any:
+        try:
+            response = await self._http.request(method, path, **kwargs)
+        except httpx2.TransportError as error:
+            raise GatewayGone(f"The gateway at {self.base_url} does not answer ({type(error).__name__}).") from error
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _problem(response)
+
+
+def _problem(response: httpx2.Response) -> ToolcribError:
+    try:
+        body = cast("Mapping[str, Any]", response.json())
+    except ValueError:
+        return ToolcribError(f"The gateway answered {response.status_code} without saying why.")
+    detail = str(body.get("detail", f"The gateway answered {response.status_code}."))
+    if "rpc_code" in body:
+        return UpstreamRefused(detail, rpc_code=int(body["rpc_code"]), data=body.get("rpc_data"))
+    return error_for(str(body.get("code", "")), detail, body.get("retry_after_s"))

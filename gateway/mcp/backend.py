@@ -1,0 +1,26 @@
+"""The port between the MCP surface and Toolcrib: in this process (`local`), or another one's HTTP API (`remote`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway.mcp.meta_tools import Behind
+
+
+class Backend(Protocol):
+    """What the MCP surface asks for. Every method raises the ToolcribError tree."""
+
+    async def behind(self) -> Behind: ...
+
+    async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
+        """The JSON of POST /api/v1/search; a session is opened when none is given."""
+        ...
+
+    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
+        """The JSON of POST /api/v1/call."""
+        ...
+
+    async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
+        """The JSON of POST /api/v1/sessions/{id}/memory."""
+        ...

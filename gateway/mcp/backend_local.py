@@ -1,0 +1,37 @@
+"""The MCP surface's backend in the gateway's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.identity import Principal
+from gateway.mcp.meta_tools import Behind
+from gateway.presenters import call_json, change_json, search_json
+from gateway.use_cases.call import Invocation
+from gateway.use_cases.search import Ask
+from gateway.wiring import Toolcrib
+
+
+class LocalBackend:
+    """Implements `gateway.mcp.backend.Backend` on the use cases."""
+
+    def __init__(self, crib: Toolcrib, principal: Principal) -> None:
+        self._crib = crib
+        self._principal = principal
+
+    async def behind(self) -> Behind:
+        counts = await self._crib.store.catalogue.counts(self._principal.tenant)
+        return Behind(tuple(sorted(slug for slug, tools in counts.items() if tools)), sum(counts.values()))
+
+    async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
+        ask = Ask(tuple(queries), session_id=session, mint=True)
+        return search_json(await self._crib.search(self._principal, ask))
+
+    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
+        return call_json(await self._crib.call(self._principal, Invocation(name, arguments, session)))
+
+    async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
+        return change_json(await self._crib.sessions.remove(self._principal, session, names))
+
+

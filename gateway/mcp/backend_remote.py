@@ -1,0 +1,33 @@
+"""The MCP surface's backend over another process's HTTP API: `toolcrib stdio` beside a running gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.api_client import ApiClient
+from gateway.mcp.meta_tools import Behind
+
+
+class RemoteBackend:
+    """Implements `gateway.mcp.backend.Backend` on `/api/v1`."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    async def behind(self) -> Behind:
+        servers = (await self._api.get("/servers"))["servers"]
+        return Behind(
+            tuple(sorted(server["server"] for server in servers if server["tools"])),
+            sum(server["tools"] for server in servers),
+        )
+
+    async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
+        body = {"queries": list(queries), "session_id": session, "new_session": session is None}
+        return await self._api.post("/search", body)
+
+    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
+        return await self._api.post("/call", {"tool": name, "arguments": arguments, "session_id": session})
+
+    async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
+        return await self._api.post(f"/sessions/{session}/memory", {"remove": list(names)})

@@ -1,0 +1,154 @@
+"""The MCP server: `tools/list` is constant, `tools/call` reaches the meta-tools and every found tool by its name.
+
+Refuses to know: where the backend runs. Both protocol eras are served by the SDK on one address.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
+from gateway.mcp.backend import Backend
+from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
+
+BackendFor = Callable[[], Backend]
+"""The backend of the current request: seam for the verified principal (a later issue)."""
+
+META_SESSION = "toolcrib/session"
+META_TOOL = "toolcrib/tool"
+
+
+def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> Server[Any]:
+    """One SDK server for every connection. `instructions_text` is what clients show their model."""
+
+    async def list_tools(
+        _ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        tools = definitions(await backend_for().behind())
+        return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
+
+    async def call_tool(_ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
+        try:
+            return await _dispatch(backend_for(), params.name, params.arguments or {})
+        except UpstreamRefused as error:
+            raise MCPError(error.rpc_code, error.message, error.data) from error
+        except ToolcribError as error:
+            return _failed(error)
+
+    return Server(
+        "toolcrib",
+        version=importlib.metadata.version("toolcrib"),
+        title="Toolcrib",
+        description="Finds, hands out and calls the tools of many MCP servers.",
+        instructions=instructions_text,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+async def read_instructions(backend: Backend) -> str:
+    """The server's instructions as the catalogue stands now."""
+    return instructions(await backend.behind())
+
+
+async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    if name not in META_TOOLS:  # a found tool, called by its own name
+        return _called(await backend.call(name, arguments, None), None)
+    session = _text(arguments, "session", required=name == REMOVE_TOOLS)
+    if name == SEARCH_TOOLS:
+        return _found(await backend.search(_texts(arguments, "queries"), session))
+    if name == CALL_TOOL:
+        inner = arguments.get("arguments") or {}
+        if not isinstance(inner, Mapping):
+            raise InvalidInput("`arguments` must be an object that fits the tool's input schema.")
+        return _called(await backend.call(_text(arguments, "name", required=True) or "", inner, session), session)
+    return _removed(await backend.remove(_texts(arguments, "names"), session or ""), session or "")
+
+
+def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Every tool's definition once, at its first appearance; later mentions by name only."""
+    shown: set[str] = set()
+    results = []
+    for result in answer["results"]:
+        tools: list[Any] = []
+        for candidate in result["candidates"]:
+            tool_id = candidate["tool_id"]
+            tools.append({"name": tool_id} if tool_id in shown else candidate["definition"])
+            shown.add(tool_id)
+        entry: dict[str, Any] = {"query": result["query"], "tools": tools}
+        if result["abstained"] or not tools:
+            entry["note"] = "nothing fits well"
+        if result["degraded"]:
+            entry["degraded"] = result["degraded"]
+        results.append(entry)
+    return _texts_result(_compact({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
+
+
+def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
+    """The upstream result untouched; ours goes into `_meta`, and one last text block only when something left."""
+    result = dict(answer["result"])
+    meta = {**(result.get("_meta") or {}), META_TOOL: answer["tool"]}
+    memory = answer.get("memory")
+    if session is not None:
+        meta[META_SESSION] = session
+    if memory is not None and session is not None and memory["evicted"]:
+        line = {"type": "text", "text": _memory_line(session, memory)}
+        result["content"] = [*(result.get("content") or []), line]
+    result["_meta"] = meta
+    return result
+
+
+def _removed(change: Mapping[str, Any], session: str) -> dict[str, Any]:
+    facts = {key: change[key] for key in ("removed", "unknown", "refused") if change[key]}
+    return _texts_result(_compact(facts), _memory_line(session, change))
+
+
+def _failed(error: ToolcribError) -> dict[str, Any]:
+    """A tool error the model can read and act on (SEP-1303), never a bare protocol error."""
+    body: dict[str, Any] = {"error": error.code, "message": error.message}
+    if error.retry_after_s is not None:
+        body["retry_after_s"] = error.retry_after_s
+    return {"content": [{"type": "text", "text": _compact(body)}], "isError": True}
+
+
+def _memory_line(session: str, memory: Mapping[str, Any]) -> str:
+    line = f"Session {session} holds {memory['tools']} of {memory['limit']} tools."
+    if memory["evicted"]:
+        line += f" Left to make room: {', '.join(memory['evicted'])}."
+    if memory["refused"] and memory["tools"] >= memory["limit"]:
+        line += " The limit is reached: give tools back with remove_tools."
+    return line
+
+
+def _texts_result(*texts: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": text} for text in texts]}
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text(arguments: Mapping[str, Any], key: str, *, required: bool) -> str | None:
+    value = arguments.get(key)
+    if isinstance(value, str) and value.strip():
+        return value
+    if value is None and not required:
+        return None
+    raise InvalidInput(f"`{key}` must be a text that is not empty.")
+
+
+def _texts(arguments: Mapping[str, Any], key: str) -> list[str]:
+    value = arguments.get(key)
+    if isinstance(value, str):
+        value = [value]  # models send one query as a bare string; the meaning is plain
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise InvalidInput(f"`{key}` must be a list of texts with at least one in it.")
+    return value

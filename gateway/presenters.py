@@ -1,0 +1,166 @@
+"""Answers as JSON, once, for the HTTP API and the MCP surface alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.catalogue import SyncRun
+from domain.memory import MemoryChange, MemoryEntry, ToolMemory
+from domain.sessions import Session
+from domain.tools import CatalogueTool
+from gateway.use_cases.call import CallAnswer
+from gateway.use_cases.search import Answer, Found, SearchAnswer
+from gateway.use_cases.servers import ServerView
+
+
+def search_json(answer: SearchAnswer, *, explain: bool = False) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "results": [_answer(item, explain=explain) for item in answer.answers],
+        "took_ms": round(answer.took_ms, 3),
+    }
+    if answer.session_id is not None and answer.memory is not None:
+        body["session_id"] = answer.session_id
+        body["memory"] = change_json(answer.memory)
+    return body
+
+
+def call_json(answer: CallAnswer) -> dict[str, Any]:
+    """The upstream result stands untouched under `result`; what we know about it stands beside it."""
+    entry = answer.tool.entry
+    body: dict[str, Any] = {
+        "result": answer.raw,
+        "tool": entry.tool_id,
+        "server": entry.server,
+        "generation": entry.generation,
+        "latency_ms": round(answer.latency_ms, 3),
+    }
+    if answer.memory is not None:
+        body["memory"] = change_json(answer.memory)
+    return body
+
+
+def change_json(change: MemoryChange) -> dict[str, Any]:
+    return {
+        "tools": len(change.memory),
+        "limit": change.memory.limits.max_tools,
+        "tokens": change.memory.tokens,
+        "added": change.added,
+        "removed": change.removed,
+        "evicted": change.evicted,
+        "unknown": change.unknown,
+        "refused": change.refused,
+    }
+
+
+def session_json(session: Session, memory: ToolMemory) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "subject": session.subject,
+        "mode": session.mode,
+        "max_tools": session.limits.max_tools,
+        "created_at": session.created_at,
+        "expires_at": session.expires_at,
+        "tools": len(memory),
+        "tokens": memory.tokens,
+    }
+
+
+def memory_json(session: Session, memory: ToolMemory) -> dict[str, Any]:
+    return {**session_json(session, memory), "entries": [_entry(entry) for entry in memory.entries.values()]}
+
+
+def tool_json(entry: CatalogueTool, last_verified: float | None) -> dict[str, Any]:
+    document = entry.document
+    return {
+        "tool_id": entry.tool_id,
+        "server": entry.server,
+        "name": document.name,
+        "state": entry.state,
+        "generation": entry.generation,
+        "last_verified": last_verified,
+        "contract_hash": document.contract_hash,
+        "semantic_hash": document.semantic_hash,
+        "definition": document.raw,
+    }
+
+
+def server_json(view: ServerView) -> dict[str, Any]:
+    """Environment and headers are named, never shown."""
+    launch = view.server.launch
+    return {
+        "server": view.server.slug,
+        "title": view.server.title,
+        "transport": launch.transport,
+        "launch": launch.display,
+        "env": sorted(launch.env),
+        "headers": sorted(launch.headers),
+        "enabled": view.server.enabled,
+        "generation": view.server.generation,
+        "tools": view.tools,
+        "status": view.health.status,
+        "error": view.health.error,
+        "protocol_version": view.health.protocol_version,
+        "last_verified": view.last_verified,
+    }
+
+
+def run_json(run: SyncRun) -> dict[str, Any]:
+    return {
+        "server": run.server,
+        "trigger": run.trigger,
+        "started_at": run.started_at,
+        "took_s": round(run.finished_at - run.started_at, 3),
+        "generation": run.generation,
+        "added": run.added,
+        "changed": run.changed,
+        "removed": run.removed,
+        "unchanged": run.unchanged,
+        "skipped": run.skipped,
+        "embedded": run.embedded,
+        "error": run.error,
+        "warnings": run.warnings,
+    }
+
+
+def _answer(answer: Answer, *, explain: bool) -> dict[str, Any]:
+    ranking = answer.ranking
+    body: dict[str, Any] = {
+        "query": ranking.query,
+        "candidates": [_found(found, explain=explain) for found in answer.found],
+        "abstained": ranking.abstained,
+        "degraded": ranking.degraded,
+    }
+    if explain:
+        body["profile"] = ranking.profile
+        body["timings_ms"] = dict(ranking.timings_ms)
+        body["nearest"] = [
+            {"tool_id": loser.tool_id, "score": loser.score, "stages": dict(loser.stages)} for loser in ranking.nearest
+        ]
+    return body
+
+
+def _found(found: Found, *, explain: bool) -> dict[str, Any]:
+    entry = found.tool.entry
+    body: dict[str, Any] = {
+        "tool_id": entry.tool_id,
+        "server": entry.server,
+        "score": round(found.candidate.score, 6),
+        "generation": entry.generation,
+        "last_verified": found.last_verified,
+        "definition": found.tool.definition,
+    }
+    if explain:
+        body["stages"] = dict(found.candidate.stages)
+    return body
+
+
+def _entry(entry: MemoryEntry) -> dict[str, Any]:
+    return {
+        "tool_id": entry.tool_id,
+        "reason": entry.reason,
+        "added_at": entry.added_at,
+        "last_used_at": entry.last_used_at,
+        "uses": entry.uses,
+        "tokens": entry.tokens,
+        "pinned": entry.pinned,
+    }

@@ -1,0 +1,157 @@
+"""Call: a tool of any upstream by its agent-visible name; the upstream's result comes back untouched."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from domain.canonical import canonical_json, sha256_hex
+from domain.errors import Overloaded, ToolcribError, ToolNotFound, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from domain.events import Event, EventKind, Outcome
+from domain.identity import Principal
+from domain.memory import MemoryChange
+from domain.servers import UpstreamServer
+from domain.tools import ToolState
+from gateway.freshness import Freshness
+from gateway.journal import Journal
+from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.sessions import Sessions
+from servers.call_result import CallResult
+from store.store import Store
+
+MAX_TIMEOUT_S = 3600.0
+_SUGGESTIONS = 3
+_INVALID_PARAMS = -32602
+
+
+class ToolCaller(Protocol):
+    """What this use case needs of the upstream pool."""
+
+    async def call(
+        self, server: UpstreamServer, name: str, arguments: Mapping[str, Any], *, timeout_s: float
+    ) -> CallResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call as asked for."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    session_id: str | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswer:
+    """The upstream's CallToolResult as it came, and what we know about it."""
+
+    raw: Mapping[str, Any]
+    tool: ServedTool
+    latency_ms: float
+    memory: MemoryChange | None = None
+
+
+class Call:
+    """The call use case. Whatever happens is logged with its outcome class."""
+
+    def __init__(  # noqa: PLR0917 - the composition root names each one
+        self,
+        store: Store,
+        pool: ToolCaller,
+        catalogue: CatalogueReader,
+        sessions: Sessions,
+        journal: Journal,
+        freshness: Freshness,
+        timeout_s: float,
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._catalogue = catalogue
+        self._sessions = sessions
+        self._journal = journal
+        self._freshness = freshness
+        self._timeout_s = timeout_s
+
+    async def __call__(self, principal: Principal, asked: Invocation) -> CallAnswer:
+        """Raises ToolNotFound, SessionNotFound, and the UpstreamError family."""
+        started = time.perf_counter()
+        tool: ServedTool | None = None
+        try:
+            tool = await self._resolve(principal, asked.tool)
+            if asked.session_id is not None:
+                await self._sessions.show(principal, asked.session_id)
+            server = await self._store.servers.get(principal.tenant, tool.entry.server)
+            if not server.enabled:
+                raise UpstreamUnreachable(f"Server {server.slug!r} is disabled; an admin can enable it.")
+            timeout_s = min(asked.timeout_s or self._timeout_s, MAX_TIMEOUT_S)
+            result = await self._pool.call(server, tool.entry.document.name, asked.arguments, timeout_s=timeout_s)
+        except ToolcribError as error:
+            self._record(principal, asked, tool, _outcome_of(error), started, {"error": error.code})
+            raise
+        outcome = Outcome.TOOL_ERROR if result.raw.get("isError") else Outcome.OK
+        self._record(principal, asked, tool, outcome, started, {})
+        memory = None
+        if asked.session_id is not None:
+            memory = await self._sessions.used(principal, asked.session_id, tool)
+        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory)
+
+    async def _resolve(self, principal: Principal, name: str) -> ServedTool:
+        tool = (await self._catalogue.get_many(principal.tenant, [name])).get(name)
+        if tool is None:
+            raise ToolNotFound(await self._unknown(principal.tenant, name))
+        if tool.entry.state is ToolState.REMOVED:
+            raise ToolNotFound(
+                f"Tool {name!r} was removed by its server {tool.entry.server!r}; search again for a successor."
+            )
+        return tool
+
+    async def _unknown(self, tenant: str, name: str) -> str:
+        """The sentence for an unknown name, with the nearest known ones of the server it seems to mean."""
+        server = name.partition("__")[0]
+        known = [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]
+        near = difflib.get_close_matches(name, known, n=_SUGGESTIONS)
+        hint = f"did you mean {', '.join(near)}?" if near else "search again and use a name from the answer."
+        return f"No tool is called {name[:128]!r}; {hint}"
+
+    def _record(  # noqa: PLR0917 - one event's facts
+        self,
+        principal: Principal,
+        asked: Invocation,
+        tool: ServedTool | None,
+        outcome: Outcome,
+        started: float,
+        more: Mapping[str, Any],
+    ) -> None:
+        self._journal.record(
+            Event(
+                tenant=principal.tenant,
+                subject=principal.subject,
+                kind=EventKind.CALL,
+                at=time.time(),
+                session_id=asked.session_id,
+                outcome=outcome,
+                latency_ms=(time.perf_counter() - started) * 1e3,
+                versions=self._freshness.versions(),
+                body={
+                    "tool_id": asked.tool,
+                    "server": tool.entry.server if tool else None,
+                    "contract_hash": tool.entry.document.contract_hash if tool else None,
+                    "arguments_hash": sha256_hex(canonical_json(asked.arguments)),
+                    **more,
+                },
+            )
+        )
+
+
+def _outcome_of(error: ToolcribError) -> Outcome:
+    if isinstance(error, UpstreamTimeout):
+        return Outcome.TIMEOUT
+    if isinstance(error, UpstreamRefused) and error.rpc_code == _INVALID_PARAMS:
+        return Outcome.INVALID_ARGUMENTS
+    if isinstance(error, UpstreamError | Overloaded):
+        return Outcome.UPSTREAM_ERROR
+    return Outcome.REFUSED

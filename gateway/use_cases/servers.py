@@ -1,0 +1,98 @@
+"""Registering, inspecting, changing and removing upstream servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from domain.errors import Forbidden, NameTaken
+from domain.identity import Principal
+from domain.names import slug_for
+from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
+from gateway.use_cases.catalogue import CatalogueReader
+from servers.pool import ServerPool
+from store.store import Store
+from sync.indexer import Indexer
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """A server with its health and the size of its catalogue."""
+
+    server: UpstreamServer
+    health: ServerHealth
+    tools: int
+    last_verified: float | None
+
+
+class Servers:
+    """The server registry. Changing it takes the admin role."""
+
+    def __init__(self, store: Store, pool: ServerPool, indexer: Indexer, catalogue: CatalogueReader) -> None:
+        self._store = store
+        self._pool = pool
+        self._indexer = indexer
+        self._catalogue = catalogue
+
+    async def add(self, principal: Principal, title: str, launch: Launch) -> UpstreamServer:
+        """Register a server under a slug made from its title. Raises Forbidden, NameTaken."""
+        _require_admin(principal)
+        known = await self._store.servers.list(principal.tenant)
+        if any(server.title == title for server in known):
+            raise NameTaken(f"A server named {title!r} is registered already; remove it first or choose another name.")
+        server = UpstreamServer(principal.tenant, slug_for(title, {server.slug for server in known}), title, launch)
+        await self._store.servers.add(server)
+        return server
+
+    async def show(self, principal: Principal, name: str) -> ServerView:
+        """Raises ServerNotFound. `name` is the slug or the title."""
+        server = await self.resolve(principal, name)
+        views = await self._views(principal.tenant, [server])
+        return views[0]
+
+    async def list(self, principal: Principal) -> Sequence[ServerView]:
+        return await self._views(principal.tenant, await self._store.servers.list(principal.tenant))
+
+    async def resolve(self, principal: Principal, name: str) -> UpstreamServer:
+        """A server by slug or title. Raises ServerNotFound."""
+        for server in await self._store.servers.list(principal.tenant):
+            if name in {server.slug, server.title}:
+                return server
+        return await self._store.servers.get(principal.tenant, name)
+
+    async def enable(self, principal: Principal, name: str, *, enabled: bool) -> UpstreamServer:
+        """Switch a server on or off; its tools stay searchable, a disabled server is neither synced nor called."""
+        _require_admin(principal)
+        server = replace(await self.resolve(principal, name), enabled=enabled)
+        await self._store.servers.update(server)
+        if not enabled:
+            await self._pool.drop(server.tenant, server.slug)
+        return server
+
+    async def remove(self, principal: Principal, name: str) -> None:
+        """Forget a server and its tools. Its history stays in the event log."""
+        _require_admin(principal)
+        server = await self.resolve(principal, name)
+        await self._store.servers.remove(server.tenant, server.slug)
+        await self._pool.drop(server.tenant, server.slug)
+        self._catalogue.forget(server.tenant, server.slug)
+        self._indexer.wake()
+        await self._indexer.drain()
+
+    async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:
+        counts: Mapping[str, int] = await self._store.catalogue.counts(tenant)
+        verified = await self._store.runs.last_success(tenant)
+        return [
+            ServerView(
+                server,
+                self._pool.health(tenant, server.slug) if server.enabled else ServerHealth(ServerStatus.DISABLED),
+                counts.get(server.slug, 0),
+                verified.get(server.slug),
+            )
+            for server in servers
+        ]
+
+
+def _require_admin(principal: Principal) -> None:
+    if not principal.is_admin:
+        raise Forbidden("Changing servers takes the admin role; ask an admin of this Toolcrib.")

@@ -1,0 +1,137 @@
+"""The composition root: opens every part in order, wires it, and closes it in reverse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from domain.catalogue import SyncRun
+from domain.errors import InvalidInput
+from gateway.freshness import Freshness
+from gateway.journal import Journal
+from gateway.settings import Settings
+from gateway.use_cases.call import Call
+from gateway.use_cases.catalogue import CatalogueReader
+from gateway.use_cases.search import Search, SearchDefaults
+from gateway.use_cases.servers import Servers
+from gateway.use_cases.sessions import SessionDefaults, Sessions
+from index.embedders.minilm import MiniLMEmbedder
+from index.ports import Embedder
+from index.tool_index import ToolIndex, open_index
+from servers.pool import ServerPool
+from store.store import Store
+from sync.engine import SyncEngine
+from sync.indexer import Indexer
+from sync.schedule import Schedule
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Toolcrib:
+    """Everything an edge needs. Made by `open_toolcrib`, which also closes it."""
+
+    settings: Settings
+    store: Store
+    index: ToolIndex
+    pool: ServerPool
+    indexer: Indexer
+    engine: SyncEngine
+    schedule: Schedule
+    journal: Journal
+    freshness: Freshness
+    catalogue: CatalogueReader
+    sessions: Sessions
+    search: Search
+    call: Call
+    servers: Servers
+
+
+@asynccontextmanager
+async def open_toolcrib(settings: Settings, *, background: bool = True) -> AsyncIterator[Toolcrib]:
+    """Open the data folder's contents. The caller owns the folder (gateway.data_folder.claim).
+
+    `background` starts the catalogue schedule; short commands leave it off. Raises the Unavailable family.
+    """
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.store_url)
+        stack.push_async_callback(store.close)
+        index = await open_index(
+            make_embedder(settings.embedder),
+            cache=store.vectors,
+            path=settings.data / "index",
+            url=settings.qdrant_url,
+            api_key=settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+        )
+        stack.push_async_callback(index.close)
+        crib = _wire(settings, store, index)
+        stack.push_async_callback(crib.pool.aclose)
+        await _warm(crib)
+        crib.journal.start()
+        stack.push_async_callback(crib.journal.close)
+        crib.indexer.start()
+        stack.push_async_callback(crib.indexer.close)
+        if background:
+            crib.schedule.start()
+            stack.push_async_callback(crib.schedule.close)
+        yield crib
+
+
+def make_embedder(name: str) -> Embedder:
+    """`minilm`, or `st:FOLDER_OR_MODEL`. Raises InvalidInput for another name."""
+    if name == "minilm":
+        return MiniLMEmbedder()
+    kind, _, model = name.partition(":")
+    if kind == "st" and model:
+        from index.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415 - extra [st]
+
+        return SentenceTransformersEmbedder(model)
+    raise InvalidInput(f"No embedder is called {name!r}; use minilm, or st:FOLDER_OR_MODEL with the extra [st].")
+
+
+def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
+    journal = Journal(store.events)
+    freshness = Freshness(index.version)
+    catalogue = CatalogueReader(store)
+    indexer = Indexer(store, index)
+    pool = ServerPool()
+    sessions = Sessions(
+        store, catalogue, journal, SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s)
+    )
+
+    def on_run(run: SyncRun) -> None:
+        if run.error is None:
+            freshness.verified(run.tenant, run.server, run.finished_at)
+        if run.added or run.changed or run.removed:
+            catalogue.forget(run.tenant, run.server)
+
+    engine = SyncEngine(store, pool, indexer, on_run=on_run)
+    schedule = Schedule(store, engine, poll_s=settings.poll_s)
+    pool.on_list_changed = schedule.changed
+    return Toolcrib(
+        settings=settings,
+        store=store,
+        index=index,
+        pool=pool,
+        indexer=indexer,
+        engine=engine,
+        schedule=schedule,
+        journal=journal,
+        freshness=freshness,
+        catalogue=catalogue,
+        sessions=sessions,
+        search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
+        call=Call(store, pool, catalogue, sessions, journal, freshness, settings.call_timeout_s),
+        servers=Servers(store, pool, indexer, catalogue),
+    )
+
+
+async def _warm(crib: Toolcrib) -> None:
+    """Bring the index level with the store and remember how fresh each server is."""
+    await crib.indexer.reconcile()
+    crib.freshness.catalogue_at(await crib.store.changes.head())
+    for tenant in {server.tenant for server in await crib.store.servers.everywhere()}:
+        for server, at in (await crib.store.runs.last_success(tenant)).items():
+            crib.freshness.verified(tenant, server, at)
