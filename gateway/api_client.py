@@ -20,6 +20,10 @@ class GatewayGone(ToolcribError):
     code = "gateway_gone"
     http_status = 503
 
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent  # whether the request may have reached it
+
 
 class ApiClient:
     """Requests in, JSON out; problem details come back as the error they were."""
@@ -48,13 +52,18 @@ class ApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
         await self._http.aclose()
 
     async def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         try:
             response = await self._http.request(method, path, **kwargs)
         except httpx2.TransportError as error:
-            raise GatewayGone(f"The gateway at {self.base_url} does not answer ({type(error).__name__}).") from error
+            sent = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            message = f"The gateway at {self.base_url} does not answer; start it with `toolcrib serve`."
+            raise GatewayGone(message, sent=sent) from error
         if response.is_success:
             return response.json() if response.content else None
         raise _problem(response)

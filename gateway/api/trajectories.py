@@ -19,16 +19,16 @@ _PAGE = 500
 
 
 @router.get("/trajectories")
-async def export(crib: Crib, caller: Caller, session_id: str | None = None) -> StreamingResponse:
-    """Every event of the tenant, or of one session, oldest first."""
+async def export(crib: Crib, caller: Caller) -> StreamingResponse:
+    """Every event of the tenant, oldest first, one JSON object per line."""
     await crib.journal.flush()
-    return StreamingResponse(_lines(crib, caller, session_id), media_type="application/x-ndjson")
+    return StreamingResponse(_lines(crib, caller), media_type="application/x-ndjson")
 
 
-async def _lines(crib: Toolcrib, caller: Principal, session_id: str | None) -> AsyncIterator[str]:
+async def _lines(crib: Toolcrib, caller: Principal) -> AsyncIterator[str]:
     after = 0
     while True:
-        page = await crib.store.events.read(caller.tenant, session_id=session_id, after=after, limit=_PAGE)
+        page = await crib.store.events.read(caller.tenant, session_id=None, after=after, limit=_PAGE)
         for seq, event in page:
             after = seq
             yield json.dumps({"seq": seq, **asdict(event)}, ensure_ascii=False) + "\n"

@@ -1,0 +1,96 @@
+"""`toolcrib doctor`: what is configured, reachable, stale, unsafe; what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import typer
+
+from domain.errors import ToolcribError
+from gateway.cli.connection import connect
+from gateway.cli.options import Data, Json, Url, make_settings
+from gateway.cli.output import Exit, out, print_json, table
+from gateway.data_folder import read_owner
+from gateway.runner import run_async
+from gateway.settings import Settings
+
+_LOW_DISK = 1 << 30
+_STALE_AFTER_POLLS = 3
+
+Verdict = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    verdict: Verdict
+    detail: str
+
+
+def doctor(*, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+    """Look at everything this Toolcrib needs and say what is wrong and what to do."""
+    raise typer.Exit(run_async(_doctor(make_settings(data=data, url=url), as_json=as_json)))
+
+
+async def _doctor(settings: Settings, *, as_json: bool) -> Exit:
+    findings = [*_folder(settings)]
+    try:
+        async with connect(settings) as api:
+            servers = (await api.get("/servers"))["servers"]
+            details = [await api.get(f"/servers/{server['server']}") for server in servers]
+        findings.append(Finding("gateway", "ok", "answers"))
+        findings += [_server(server, settings) for server in details]
+        if not servers:
+            findings.append(Finding("servers", "warning", "none registered: toolcrib servers import mcp.json"))
+    except ToolcribError as error:
+        findings.append(Finding("gateway", "problem", error.message))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        out.print(table("", "what", "", rows=[(_MARK[f.verdict], f.what, f.detail) for f in findings]))
+    return Exit.FAILED if any(finding.verdict == "problem" for finding in findings) else Exit.DONE
+
+
+_MARK: dict[Verdict, str] = {"ok": "✓", "warning": "!", "problem": "✗"}
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data
+    owner = read_owner(folder)
+    if owner is not None:
+        yield Finding("owner", "ok", f"process {owner.pid}" + (f" at {owner.url}" if owner.url else ""))
+    else:
+        yield Finding("owner", "ok", "no gateway runs on this folder; this command opened it")
+    if not folder.exists():
+        yield Finding("data folder", "ok", f"{folder} will be made at first use")
+        return
+    if folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding("data folder", "warning", f"others may read {folder}: chmod 700 it")
+    else:
+        yield Finding("data folder", "ok", str(folder))
+    free = shutil.disk_usage(folder).free
+    enough: Verdict = "ok" if free > _LOW_DISK else "warning"
+    yield Finding("disk", enough, f"{free / (1 << 30):.1f} GiB free" + ("" if enough == "ok" else ": make room"))
+
+
+def _server(server: dict[str, Any], settings: Settings) -> Finding:
+    name = f"server {server['server']}"
+    if not server["enabled"]:
+        return Finding(name, "warning", f"disabled: toolcrib servers enable {server['server']}")
+    if server["error"]:
+        return Finding(name, "problem", server["error"])
+    if server["last_verified"] is None:
+        return Finding(name, "warning", f"never synced: toolcrib sync {server['server']}")
+    age = time.time() - server["last_verified"]
+    if age > _STALE_AFTER_POLLS * settings.poll_s:
+        return Finding(name, "warning", f"last verified {age / 60:.0f} min ago: toolcrib sync {server['server']}")
+    if server["headers"] and server["launch"].startswith("http://") and "127.0.0.1" not in server["launch"]:
+        return Finding(name, "warning", "its headers travel unencrypted: use https")
+    return Finding(name, "ok", f"{server['tools']} tools")

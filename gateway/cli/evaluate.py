@@ -1,0 +1,67 @@
+"""`toolcrib eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gateway.cli.options import Data, Json, make_settings
+from gateway.cli.output import out, print_json, progress, table
+from gateway.runner import run_async
+from gateway.settings import Settings
+from gateway.wiring import make_embedder
+from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
+
+app = typer.Typer(help="Measure this Toolcrib on labelled data.", no_args_is_help=True)
+
+Turns = Literal["this", "last-3"]
+
+
+@app.callback()
+def _group() -> None:
+    """Measure this Toolcrib on labelled data."""
+
+
+@app.command()
+def retrieval(  # noqa: PLR0917 - one flag each
+    dataset: Annotated[Path, typer.Option(help="Folder with tools.jsonl and queries.jsonl.")],
+    split: Annotated[str, typer.Option(help="Every split whose name begins so.")] = "test",
+    profile: Annotated[str, typer.Option(help="hybrid, dense or bm25.")] = "hybrid",
+    limit: Annotated[int | None, typer.Option(help="At most this many queries.")] = None,
+    turns: Annotated[Turns, typer.Option(help="Score each turn on its own text, or on the last three.")] = "this",
+    *,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Recall, NDCG and complete recall of search, in a temporary index with cached vectors."""
+    asked = RetrievalEvaluation(dataset, split=split, profile=profile, limit=limit, turns=turns)
+    run_async(_retrieval(make_settings(data=data), asked, as_json=as_json))
+
+
+async def _retrieval(settings: Settings, asked: RetrievalEvaluation, *, as_json: bool) -> None:
+    with progress() as bar:
+        task = bar.add_task("Evaluating", total=None)
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        embedder = make_embedder(settings.embedder)
+        result = await evaluate_retrieval(asked, embedder, settings.data / "eval-cache", on_progress)
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+
+
+def _show(result: dict[str, Any]) -> None:
+    out.print(f"{result['dataset']}, split {result['split']}, profile {result['profile']}: {result['tools']} tools")
+    metrics = [key for key in result if "@" in key]
+    rows = [("all", result["queries"], *(f"{result[key]:.3f}" for key in metrics))]
+    rows += [
+        (name, subset["queries"], *(f"{subset[key]:.3f}" for key in metrics))
+        for name, subset in result["subsets"].items()
+    ]
+    out.print(table("", "queries", *metrics, rows=rows, right=("queries", *metrics)))
+    out.print("latency " + "  ".join(f"{name} {value:.1f} ms" for name, value in result["latency_ms"].items()))

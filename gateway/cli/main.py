@@ -1,0 +1,64 @@
+"""`toolcrib`: assembles the commands, turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from domain.errors import ToolcribError
+from gateway.cli import call, doctor, evaluate, search, serve, servers, sessions, stdio, sync
+from gateway.cli.output import Exit, err
+
+app = typer.Typer(
+    name="toolcrib",
+    help="The tool room between agents and MCP servers: register servers, find, check out and call their tools.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("stdio")(stdio.stdio)
+app.add_typer(servers.app, name="servers")
+app.command("sync")(sync.sync)
+app.command("search")(search.search)
+app.command("call")(call.call)
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(evaluate.app, name="eval")
+app.command("doctor")(doctor.doctor)
+
+ENTRY_POINTS = "toolcrib.commands"
+"""Other rooms and packages add commands through this group, so that the command line need not import them."""
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback form
+    if wanted:
+        sys.stdout.write(f"toolcrib {importlib.metadata.version('toolcrib')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
+) -> None:
+    del version
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def main() -> None:
+    """The console script."""
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        app.add_typer(entry.load(), name=entry.name)
+    try:
+        app(standalone_mode=True)
+    except ToolcribError as error:
+        err.print(f"toolcrib: {error.message}", markup=False, soft_wrap=True)
+        sys.exit(Exit.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)

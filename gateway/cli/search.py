@@ -1,0 +1,60 @@
+"""`toolcrib search`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.connection import connect
+from gateway.cli.options import Data, Json, Url, make_settings
+from gateway.cli.output import err, first_line, out, print_json, table
+from gateway.runner import run_async
+from gateway.settings import Settings
+
+
+def search(  # noqa: PLR0917 - one flag each
+    query: Annotated[list[str], typer.Argument(help="What the tool should do, or its name.")],
+    k: Annotated[int, typer.Option(help="Tools to return.")] = 5,
+    session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
+    profile: Annotated[str | None, typer.Option(help="hybrid, dense or bm25.", show_default="hybrid")] = None,
+    *,
+    explain: Annotated[bool, typer.Option("--explain", help="Show scores per stage and the nearest losers.")] = False,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Find tools by what they should do."""
+    body = {"queries": [" ".join(query)], "k": k, "session_id": session, "profile": profile, "explain": explain}
+    run_async(_search(make_settings(data=data, url=url), body, as_json=as_json))
+
+
+async def _search(settings: Settings, body: dict[str, Any], *, as_json: bool) -> None:
+    async with connect(settings) as api:
+        answer = await api.post("/search", body)
+    if as_json:
+        print_json(answer)
+        return
+    for result in answer["results"]:
+        rows = [
+            (f"{found['score']:.3f}", found["tool_id"], first_line(found["definition"].get("description")))
+            for found in result["candidates"]
+        ]
+        if not rows:
+            out.print("Nothing fits.")
+        out.print(table("score", "tool", "what it does", rows=rows))
+        if result["degraded"]:
+            err.print(f"degraded: {', '.join(result['degraded'])} did not answer")
+        if body["explain"]:
+            _explain(result)
+
+
+def _explain(result: dict[str, Any]) -> None:
+    stages = sorted({name for found in result["candidates"] for name in found["stages"]})
+    rows = [
+        (found["tool_id"], *(f"{found['stages'][name]:.3f}" if name in found["stages"] else "" for name in stages))
+        for found in [*result["candidates"], *result["nearest"]]
+    ]
+    out.print()
+    out.print(table("tool", *stages, rows=rows, right=stages))
+    out.print("  ".join(f"{name} {value:.1f} ms" for name, value in result["timings_ms"].items()))

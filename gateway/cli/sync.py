@@ -1,0 +1,72 @@
+"""`toolcrib sync`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from domain.errors import ToolcribError
+from gateway.api_client import ApiClient
+from gateway.cli.connection import connect
+from gateway.cli.options import Data, Json, Url, make_settings
+from gateway.cli.output import Exit, out, print_json, progress, table
+from gateway.runner import run_async
+from gateway.settings import Settings
+
+_AT_ONCE = 8
+
+
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(help="Servers; all of them when none is named.")] = None,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Accept that most tools of a server are gone.")] = False,
+    data: Data = None,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """List the servers now and bring catalogue and index level with them."""
+    raise typer.Exit(run_async(_sync(make_settings(data=data, url=url), names or [], full=full, as_json=as_json)))
+
+
+async def _sync(settings: Settings, names: list[str], *, full: bool, as_json: bool) -> Exit:
+    async with connect(settings) as api:
+        if not names:
+            names = [server["server"] for server in (await api.get("/servers"))["servers"] if server["enabled"]]
+        with progress() as bar:
+            task = bar.add_task("Syncing", total=len(names))
+            slots = asyncio.Semaphore(_AT_ONCE)
+
+            async def one(name: str) -> dict[str, Any]:
+                async with slots:
+                    run = await _sync_one(api, name, full=full)
+                bar.advance(task)
+                return run
+
+            runs = await asyncio.gather(*(one(name) for name in names))
+    if as_json:
+        print_json({"runs": runs})
+    elif not runs:
+        out.print("No servers yet. Register some: toolcrib servers import mcp.json")
+    else:
+        columns = ("added", "changed", "removed", "unchanged", "embedded")
+        rows = [(run["server"], *(run[column] for column in columns), _remark(run)) for run in runs]
+        out.print(table("server", *columns, "", rows=rows, right=columns))
+    bad = sum(1 for run in runs if run["error"])
+    return Exit.DONE if not bad else Exit.FAILED if bad == len(runs) else Exit.PARTLY
+
+
+async def _sync_one(api: ApiClient, name: str, *, full: bool) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = await api.post(f"/servers/{name}/sync" + ("?full=true" if full else ""))
+    except ToolcribError as error:
+        counts = dict.fromkeys(("added", "changed", "removed", "unchanged", "embedded"), 0)
+        return {"server": name, **counts, "error": error.message, "warnings": []}
+    return run
+
+
+def _remark(run: dict[str, Any]) -> str:
+    if run["error"]:
+        return str(run["error"])
+    return f"{len(run['warnings'])} left out" if run["warnings"] else ""

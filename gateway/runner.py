@@ -1,0 +1,101 @@
+"""Runs a gateway in this process: owns the data folder, opens it, serves it on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx2
+import uvicorn
+import uvloop
+
+from domain.errors import InvalidInput, NameTaken
+from gateway.api.app import make_app
+from gateway.api_client import ApiClient
+from gateway.data_folder import claim
+from gateway.settings import Settings
+from gateway.wiring import Toolcrib, open_toolcrib
+
+T = TypeVar("T")
+
+_GRACE_S = 30
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that listens. `finished` ends when it has been told to stop."""
+
+    crib: Toolcrib
+    url: str
+    server: uvicorn.Server
+    finished: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
+    """Own the folder, listen, serve until the block ends.
+
+    Raises DataFolderInUse, InvalidInput for an address that is not loopback, NameTaken for a busy port.
+    """
+    settings.require_loopback()
+    with claim(settings.data) as folder:
+        listener = _listen(settings.host, settings.port)
+        try:
+            async with open_toolcrib(settings) as crib:
+                host, port = listener.getsockname()[:2]
+                url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+                config = uvicorn.Config(
+                    make_app(crib), http="httptools", ws="none", log_config=None, access_log=False,
+                    timeout_graceful_shutdown=_GRACE_S,
+                )  # fmt: skip
+                server = uvicorn.Server(config)
+                finished = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+                folder.announce(url)  # the socket listens already: early requests wait in its backlog
+                try:
+                    yield Running(crib, url, server, finished)
+                finally:
+                    server.should_exit = True
+                    await finished
+        finally:
+            listener.close()
+
+
+@asynccontextmanager
+async def open_in_process(settings: Settings) -> AsyncIterator[ApiClient]:
+    """A short command's gateway: same routes, no socket, no background work. Owns the folder meanwhile."""
+    with claim(settings.data):
+        async with open_toolcrib(settings, background=False) as crib:
+            app = make_app(crib)
+            async with app.router.lifespan_context(app):
+                transport = httpx2.ASGITransport(app=app)
+                async with ApiClient("http://127.0.0.1", transport) as api:
+                    yield api
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise NameTaken(f"Port {port} of {host} is in use; choose another one with --port.") from error
+        raise InvalidInput(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+    listener.setblocking(False)
+    return listener
