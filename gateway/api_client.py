@@ -8,8 +8,8 @@ from typing import Any, Self, cast
 
 import httpx2
 
-from domain.errors import ToolcribError, UpstreamRefused
 from domain.error_codes import error_for
+from domain.errors import ToolcribError, UpstreamRefused
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
 

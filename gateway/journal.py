@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from domain.errors import ToolcribError
-from domain.events import Event
+from domain.events import Event, Versions
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,14 @@ class EventSink(Protocol):
 
 
 class Journal:
-    """Bounded, ordered, off the request path. Events of one session are linked to the one before."""
+    """Bounded, ordered, off the request path.
 
-    def __init__(self, sink: EventSink) -> None:
+    Every event is stamped with the versions in force; events of one session are linked to the one before.
+    """
+
+    def __init__(self, sink: EventSink, versions: Callable[[], Versions]) -> None:
         self._sink = sink
+        self._versions = versions
         self._pending: list[Event] = []
         self._last_of_session: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._wake = asyncio.Event()
@@ -41,6 +45,7 @@ class Journal:
 
     def record(self, event: Event) -> Event:
         """Take an event; returns it as it will be written. Never waits, never raises."""
+        event = replace(event, versions=self._versions())
         if event.session_id is not None:
             event = self._linked(event, event.session_id)
         if len(self._pending) >= CAPACITY:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+
+from index.tool_index import ToolIndex, open_index
+from servers.pool import ServerPool
+from sync.engine import SyncEngine
+from sync.indexer import Indexer
+from sync.schedule import Schedule
 
 from domain.catalogue import SyncRun
 from domain.errors import InvalidInput
@@ -19,12 +26,7 @@ from gateway.use_cases.servers import Servers
 from gateway.use_cases.sessions import SessionDefaults, Sessions
 from index.embedders.minilm import MiniLMEmbedder
 from index.ports import Embedder
-from index.tool_index import ToolIndex, open_index
-from servers.pool import ServerPool
 from store.store import Store
-from sync.engine import SyncEngine
-from sync.indexer import Indexer
-from sync.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +94,8 @@ def make_embedder(name: str) -> Embedder:
 
 
 def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
-    journal = Journal(store.events)
     freshness = Freshness(index.version)
+    journal = Journal(store.events, freshness.versions)
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index)
     pool = ServerPool()
@@ -123,13 +125,14 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         catalogue=catalogue,
         sessions=sessions,
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
-        call=Call(store, pool, catalogue, sessions, journal, freshness, settings.call_timeout_s),
+        call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
         servers=Servers(store, pool, indexer, catalogue),
     )
 
 
 async def _warm(crib: Toolcrib) -> None:
     """Bring the index level with the store and remember how fresh each server is."""
+    await crib.store.sessions.expire(time.time())
     await crib.indexer.reconcile()
     crib.freshness.catalogue_at(await crib.store.changes.head())
     for tenant in {server.tenant for server in await crib.store.servers.everywhere()}:

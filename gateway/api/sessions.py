@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,7 +37,7 @@ async def create(body: NewSession, crib: Crib, caller: Caller) -> dict[str, Any]
 
 @router.get("/sessions")
 async def listing(
-    crib: Crib, caller: Caller, after: str | None = None, limit: int = Query(default=100, ge=1, le=1000)
+    crib: Crib, caller: Caller, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> dict[str, Any]:
     found = await crib.sessions.list(caller, after=after, limit=limit)
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -26,7 +26,7 @@ async def sync_now(server: str, crib: Crib, caller: Caller, *, full: bool = Fals
 
 @router.get("/sync/runs")
 async def history(
-    crib: Crib, caller: Caller, server: str | None = None, limit: int = Query(default=50, ge=1, le=500)
+    crib: Crib, caller: Caller, server: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> dict[str, Any]:
     slug = (await crib.servers.resolve(caller, server)).slug if server else None
     runs = await crib.store.runs.list(caller.tenant, server=slug, limit=limit)

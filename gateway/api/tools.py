@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -20,8 +20,8 @@ async def page(  # noqa: PLR0917 - query parameters
     caller: Caller,
     server: str | None = None,
     state: ToolState | None = None,
-    after: str | None = None,
-    limit: int = Query(default=100, ge=1, le=1000),
+    after: str = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """Tools in order of their id; pass `next` as `after` for the following page."""
     entries = await crib.store.catalogue.page(caller.tenant, server=server, state=state, after=after, limit=limit)

@@ -28,9 +28,9 @@ async def export(crib: Crib, caller: Caller) -> StreamingResponse:
 async def _lines(crib: Toolcrib, caller: Principal) -> AsyncIterator[str]:
     after = 0
     while True:
-        page = await crib.store.events.read(caller.tenant, session_id=None, after=after, limit=_PAGE)
-        for seq, event in page:
-            after = seq
-            yield json.dumps({"seq": seq, **asdict(event)}, ensure_ascii=False) + "\n"
+        page = await crib.store.events.read(caller.tenant, after=after, limit=_PAGE)
+        for logged in page:
+            after = logged.seq
+            yield json.dumps({"seq": logged.seq, **asdict(logged.event)}, ensure_ascii=False) + "\n"
         if len(page) < _PAGE:
             return

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from domain.errors import InvalidInput
 from gateway.cli.connection import connect
-from gateway.cli.options import Data, Json, Url, make_settings
 from gateway.cli.output import Exit, out, print_json
-from gateway.runner import run_async
-from gateway.settings import Settings
+from gateway.cli.shell import Shell, command
 
 
-def call(  # noqa: PLR0917 - one flag each
+@command
+async def call(
     tool: Annotated[str, typer.Argument(help="The tool's id, as search returns it.")],
     arguments: Annotated[str, typer.Option(help="The arguments as a JSON object.")] = "{}",
     session: Annotated[str | None, typer.Option(help="Count the call in this session.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the tool.", show_default="60")] = None,
+    timeout_s: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds to wait for the tool.", show_default="60")
+    ] = None,
     *,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
+    shell: Shell,
+) -> Exit:
     """Call a tool and print what it answers."""
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
         raise InvalidInput(f"--arguments is no JSON: {error}.") from error
     if not isinstance(parsed, dict):
-        raise InvalidInput("--arguments must be a JSON object, as in '{\"path\": \"README.md\"}'.")
-    body = {"tool": tool, "arguments": parsed, "session_id": session, "timeout_s": timeout}
-    raise typer.Exit(run_async(_call(make_settings(data=data, url=url), body, as_json=as_json)))
-
-
-async def _call(settings: Settings, body: dict[str, Any], *, as_json: bool) -> Exit:
-    async with connect(settings) as api:
+        raise InvalidInput('--arguments must be a JSON object, as in \'{"path": "README.md"}\'.')
+    body = {"tool": tool, "arguments": parsed, "session_id": session, "timeout_s": timeout_s}
+    async with connect(shell.settings) as api:
         answer = await api.post("/call", body)
     result = answer["result"]
-    if as_json:
+    if shell.as_json:
         print_json(answer)
     else:
         for block in result.get("content") or []:

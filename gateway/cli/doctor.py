@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import typer
-
 from domain.errors import ToolcribError
 from gateway.cli.connection import connect
-from gateway.cli.options import Data, Json, Url, make_settings
 from gateway.cli.output import Exit, out, print_json, table
+from gateway.cli.shell import Shell, command
 from gateway.data_folder import read_owner
-from gateway.runner import run_async
 from gateway.settings import Settings
 
 _LOW_DISK = 1 << 30
@@ -34,12 +31,10 @@ class Finding:
     detail: str
 
 
-def doctor(*, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def doctor(shell: Shell) -> Exit:
     """Look at everything this Toolcrib needs and say what is wrong and what to do."""
-    raise typer.Exit(run_async(_doctor(make_settings(data=data, url=url), as_json=as_json)))
-
-
-async def _doctor(settings: Settings, *, as_json: bool) -> Exit:
+    settings = shell.settings
     findings = [*_folder(settings)]
     try:
         async with connect(settings) as api:
@@ -51,7 +46,7 @@ async def _doctor(settings: Settings, *, as_json: bool) -> Exit:
             findings.append(Finding("servers", "warning", "none registered: toolcrib servers import mcp.json"))
     except ToolcribError as error:
         findings.append(Finding("gateway", "problem", error.message))
-    if as_json:
+    if shell.as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:
         out.print(table("", "what", "", rows=[(_MARK[f.verdict], f.what, f.detail) for f in findings]))

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-
-from gateway.cli.options import Data, Json, make_settings
-from gateway.cli.output import out, print_json, progress, table
-from gateway.runner import run_async
-from gateway.settings import Settings
-from gateway.wiring import make_embedder
 from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
+
+from gateway.cli.output import out, print_json, progress, table
+from gateway.cli.shell import Shell, command
+from gateway.wiring import make_embedder
 
 app = typer.Typer(help="Measure this Toolcrib on labelled data.", no_args_is_help=True)
 
@@ -25,31 +23,27 @@ def _group() -> None:
 
 
 @app.command()
-def retrieval(  # noqa: PLR0917 - one flag each
+@command
+async def retrieval(
     dataset: Annotated[Path, typer.Option(help="Folder with tools.jsonl and queries.jsonl.")],
     split: Annotated[str, typer.Option(help="Every split whose name begins so.")] = "test",
     profile: Annotated[str, typer.Option(help="hybrid, dense or bm25.")] = "hybrid",
     limit: Annotated[int | None, typer.Option(help="At most this many queries.")] = None,
     turns: Annotated[Turns, typer.Option(help="Score each turn on its own text, or on the last three.")] = "this",
     *,
-    data: Data = None,
-    as_json: Json = False,
+    shell: Shell,
 ) -> None:
     """Recall, NDCG and complete recall of search, in a temporary index with cached vectors."""
     asked = RetrievalEvaluation(dataset, split=split, profile=profile, limit=limit, turns=turns)
-    run_async(_retrieval(make_settings(data=data), asked, as_json=as_json))
-
-
-async def _retrieval(settings: Settings, asked: RetrievalEvaluation, *, as_json: bool) -> None:
     with progress() as bar:
         task = bar.add_task("Evaluating", total=None)
 
         def on_progress(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done, total=total)
 
-        embedder = make_embedder(settings.embedder)
-        result = await evaluate_retrieval(asked, embedder, settings.data / "eval-cache", on_progress)
-    if as_json:
+        embedder = make_embedder(shell.settings.embedder)
+        result = await evaluate_retrieval(asked, embedder, shell.settings.data / "eval-cache", on_progress)
+    if shell.as_json:
         print_json(result)
     else:
         _show(result)

@@ -7,32 +7,25 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.connection import connect
-from gateway.cli.options import Data, Json, Url, make_settings
 from gateway.cli.output import err, first_line, out, print_json, table
-from gateway.runner import run_async
-from gateway.settings import Settings
+from gateway.cli.shell import Shell, command
 
 
-def search(  # noqa: PLR0917 - one flag each
+@command
+async def search(
     query: Annotated[list[str], typer.Argument(help="What the tool should do, or its name.")],
     k: Annotated[int, typer.Option(help="Tools to return.")] = 5,
     session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
     profile: Annotated[str | None, typer.Option(help="hybrid, dense or bm25.", show_default="hybrid")] = None,
     *,
     explain: Annotated[bool, typer.Option("--explain", help="Show scores per stage and the nearest losers.")] = False,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,
+    shell: Shell,
 ) -> None:
     """Find tools by what they should do."""
     body = {"queries": [" ".join(query)], "k": k, "session_id": session, "profile": profile, "explain": explain}
-    run_async(_search(make_settings(data=data, url=url), body, as_json=as_json))
-
-
-async def _search(settings: Settings, body: dict[str, Any], *, as_json: bool) -> None:
-    async with connect(settings) as api:
+    async with connect(shell.settings) as api:
         answer = await api.post("/search", body)
-    if as_json:
+    if shell.as_json:
         print_json(answer)
         return
     for result in answer["results"]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from servers.client_configs import ConfigEntry, parse_client_config
 
 from domain.errors import InvalidInput, ToolcribError
 from domain.servers import Launch, Transport
 from gateway.api_client import ApiClient
 from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
-from gateway.cli.options import Data, Json, Url, make_settings
 from gateway.cli.output import Exit, err, out, print_json, progress, table
-from gateway.runner import run_async
-from gateway.settings import Settings
-from servers.client_configs import ConfigEntry, parse_client_config
+from gateway.cli.shell import Shell, command
 
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 
@@ -27,40 +26,38 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to run the command
 
 
 @app.command()
-def add(  # noqa: PLR0917 - one flag each
+@command
+async def add(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(help="After `--`: the command and its arguments.")] = None,
-    server_url: Annotated[str | None, typer.Option("--url", help="The server's URL.")] = None,
+    url: Annotated[str | None, typer.Option(help="The server's URL.")] = None,
+    *,
     transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http",
     header: Annotated[list[str] | None, typer.Option(help="K=V, sent with every request; repeatable.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="K=V for the command's environment; repeatable.")] = None,
-    *,
     yes: Yes = False,
-    data: Data = None,
-    gateway: Annotated[str | None, typer.Option("--gateway", help="Use the gateway at this address.")] = None,
-    as_json: Json = False,
-) -> None:
+    shell: Shell,
+) -> Exit:
     """Register one server and sync it: `add NAME --url URL`, or `add NAME -- COMMAND ARG...`."""
-    if server_url is None:
+    if url is None:
         launch = Launch(Transport.STDIO, tuple(command or ()), env=_pairs(env, "--env"))
     elif transport not in {Transport.STREAMABLE_HTTP, Transport.SSE}:
         raise typer.BadParameter("use streamable-http or sse", param_hint="--transport")
     else:
-        launch = Launch(Transport(transport), tuple(command or ()), url=server_url, headers=_pairs(header, "--header"))
+        launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=_pairs(header, "--header"))
     entry = ConfigEntry(name, launch, enabled=True)
     require_consent([entry], yes=yes)
-    raise typer.Exit(run_async(_register(make_settings(data=data, url=gateway), [entry], (), as_json=as_json)))
+    return await _register(shell, [entry], ())
 
 
 @app.command("import")
-def import_file(
+@command
+async def import_file(
     file: Annotated[Path, typer.Argument(help="mcp.json of Claude, Cursor or VS Code; TOML of Codex.")],
     *,
     yes: Yes = False,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
+    shell: Shell,
+) -> Exit:
     """Register every server of a client's configuration file, after showing each exact command."""
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -72,47 +69,74 @@ def import_file(
     if not config.entries:
         raise InvalidInput(f"{file} names no server that can be used; nothing was registered.")
     require_consent(config.entries, yes=yes)
-    settings = make_settings(data=data, url=url)
-    raise typer.Exit(run_async(_register(settings, config.entries, config.problems, as_json=as_json)))
+    return await _register(shell, config.entries, config.problems)
 
 
 @app.command("list")
-def listing(*, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def listing(shell: Shell) -> None:
     """Every server with its state and the size of its catalogue."""
-    run_async(_list(make_settings(data=data, url=url), as_json=as_json))
+    async with connect(shell.settings) as api:
+        servers = (await api.get("/servers"))["servers"]
+    if shell.as_json:
+        print_json({"servers": servers})
+        return
+    if not servers:
+        out.print("No servers yet. Register some: toolcrib servers import mcp.json")
+        return
+    rows = [
+        (s["server"], s["tools"], s["status"], _ago(s["last_verified"]), s["error"] or s["launch"]) for s in servers
+    ]
+    out.print(table("server", "tools", "state", "verified", "reached by", rows=rows, right=("tools",)))
 
 
 @app.command()
-def show(name: Name, *, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def show(name: Name, shell: Shell) -> None:
     """One server: how it is reached, how it fares, what it last wrote to standard error."""
-    run_async(_show(make_settings(data=data, url=url), name, as_json=as_json))
+    async with connect(shell.settings) as api:
+        server = await api.get(f"/servers/{name}")
+    if shell.as_json:
+        print_json(server)
+        return
+    stderr = server.pop("stderr")
+    out.print(table("", "", rows=[(key, "" if value is None else value) for key, value in server.items()]))
+    if stderr:
+        out.print("\nstandard error, last lines:")
+        out.print(stderr, markup=False)
 
 
 @app.command()
-def enable(name: Name, *, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def enable(name: Name, shell: Shell) -> None:
     """Switch a server on."""
-    run_async(_enable(make_settings(data=data, url=url), name, enabled=True, as_json=as_json))
+    await _enable(shell, name, enabled=True)
 
 
 @app.command()
-def disable(name: Name, *, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def disable(name: Name, shell: Shell) -> None:
     """Switch a server off: its tools stay in the catalogue, calls are refused."""
-    run_async(_enable(make_settings(data=data, url=url), name, enabled=False, as_json=as_json))
+    await _enable(shell, name, enabled=False)
 
 
 @app.command()
-def remove(name: Name, *, data: Data = None, url: Url = None, as_json: Json = False) -> None:
+@command
+async def remove(name: Name, shell: Shell) -> None:
     """Forget a server and its tools."""
-    run_async(_remove(make_settings(data=data, url=url), name, as_json=as_json))
+    async with connect(shell.settings) as api:
+        await api.delete(f"/servers/{name}")
+    if shell.as_json:
+        print_json({"removed": name})
+    else:
+        out.print(f"{name} is removed.", markup=False)
 
 
-async def _register(
-    settings: Settings, entries: tuple[ConfigEntry, ...] | list[ConfigEntry], problems: tuple[str, ...], *, as_json: bool
-) -> Exit:
+async def _register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str]) -> Exit:
     """Register, then sync each; one bad server does not stop the others."""
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = [{"name": "", "error": problem} for problem in problems]
-    async with connect(settings) as api:
+    async with connect(shell.settings) as api:
         with progress() as bar:
             task = bar.add_task("Registering", total=len(entries))
             for entry in entries:
@@ -122,7 +146,7 @@ async def _register(
                 except ToolcribError as error:
                     failed.append({"name": entry.title, "error": error.message})
                 bar.advance(task)
-    if as_json:
+    if shell.as_json:
         print_json({"registered": done, "failed": failed})
     else:
         for run in done:
@@ -156,50 +180,13 @@ async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
     return run
 
 
-async def _list(settings: Settings, *, as_json: bool) -> None:
-    async with connect(settings) as api:
-        servers = (await api.get("/servers"))["servers"]
-    if as_json:
-        print_json({"servers": servers})
-        return
-    if not servers:
-        out.print("No servers yet. Register some: toolcrib servers import mcp.json")
-        return
-    rows = [
-        (s["server"], s["tools"], s["status"], _ago(s["last_verified"]), s["error"] or s["launch"]) for s in servers
-    ]
-    out.print(table("server", "tools", "state", "verified", "reached by", rows=rows, right=("tools",)))
-
-
-async def _show(settings: Settings, name: str, *, as_json: bool) -> None:
-    async with connect(settings) as api:
-        server = await api.get(f"/servers/{name}")
-    if as_json:
-        print_json(server)
-        return
-    stderr = server.pop("stderr")
-    out.print(table("", "", rows=[(key, "" if value is None else value) for key, value in server.items()]))
-    if stderr:
-        out.print("\nstandard error, last lines:")
-        out.print(stderr, markup=False)
-
-
-async def _enable(settings: Settings, name: str, *, enabled: bool, as_json: bool) -> None:
-    async with connect(settings) as api:
+async def _enable(shell: Shell, name: str, *, enabled: bool) -> None:
+    async with connect(shell.settings) as api:
         server = await api.patch(f"/servers/{name}", {"enabled": enabled})
-    if as_json:
+    if shell.as_json:
         print_json(server)
     else:
         out.print(f"{server['server']} is {'enabled' if enabled else 'disabled'}.")
-
-
-async def _remove(settings: Settings, name: str, *, as_json: bool) -> None:
-    async with connect(settings) as api:
-        await api.delete(f"/servers/{name}")
-    if as_json:
-        print_json({"removed": name})
-    else:
-        out.print(f"{name} is removed.", markup=False)
 
 
 def _pairs(given: list[str] | None, flag: str) -> dict[str, str]:

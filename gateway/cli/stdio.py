@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from mcp.server.stdio import stdio_server
 
-from gateway.cli.options import Data, Url, make_settings
+from gateway.cli.shell import Shell, command
 from gateway.link import GatewayLink
 from gateway.mcp.server import make_mcp_server, read_instructions
-from gateway.runner import run_async
-from gateway.settings import Settings
 
 
-def stdio(*, data: Data = None, url: Url = None) -> None:
+@command
+async def stdio(shell: Shell) -> None:
     """The same MCP surface over standard input and output, for desktop hosts.
 
     The first process on a data folder runs the gateway; later ones attach to it, and one of them takes over when
     it ends.
     """
-    run_async(_stdio(make_settings(data=data, url=url)))
-
-
-async def _stdio(settings: Settings) -> None:
-    async with GatewayLink(settings) as link:
+    async with GatewayLink(shell.settings) as link:
         server = make_mcp_server(lambda: link, await read_instructions(link))
         async with stdio_server() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())

@@ -10,28 +10,21 @@ import typer
 from domain.errors import ToolcribError
 from gateway.api_client import ApiClient
 from gateway.cli.connection import connect
-from gateway.cli.options import Data, Json, Url, make_settings
 from gateway.cli.output import Exit, out, print_json, progress, table
-from gateway.runner import run_async
-from gateway.settings import Settings
+from gateway.cli.shell import Shell, command
 
 _AT_ONCE = 8
 
 
-def sync(
+@command
+async def sync(
     names: Annotated[list[str] | None, typer.Argument(help="Servers; all of them when none is named.")] = None,
     *,
     full: Annotated[bool, typer.Option("--full", help="Accept that most tools of a server are gone.")] = False,
-    data: Data = None,
-    url: Url = None,
-    as_json: Json = False,
-) -> None:
+    shell: Shell,
+) -> Exit:
     """List the servers now and bring catalogue and index level with them."""
-    raise typer.Exit(run_async(_sync(make_settings(data=data, url=url), names or [], full=full, as_json=as_json)))
-
-
-async def _sync(settings: Settings, names: list[str], *, full: bool, as_json: bool) -> Exit:
-    async with connect(settings) as api:
+    async with connect(shell.settings) as api:
         if not names:
             names = [server["server"] for server in (await api.get("/servers"))["servers"] if server["enabled"]]
         with progress() as bar:
@@ -45,7 +38,11 @@ async def _sync(settings: Settings, names: list[str], *, full: bool, as_json: bo
                 return run
 
             runs = await asyncio.gather(*(one(name) for name in names))
-    if as_json:
+    return _show(runs, shell)
+
+
+def _show(runs: list[dict[str, Any]], shell: Shell) -> Exit:
+    if shell.as_json:
         print_json({"runs": runs})
     elif not runs:
         out.print("No servers yet. Register some: toolcrib servers import mcp.json")

@@ -22,7 +22,8 @@ class LocalBackend:
 
     async def behind(self) -> Behind:
         counts = await self._crib.store.catalogue.counts(self._principal.tenant)
-        return Behind(tuple(sorted(slug for slug, tools in counts.items() if tools)), sum(counts.values()))
+        active = {slug: count.active for slug, count in counts.items() if count.active}
+        return Behind(tuple(sorted(active)), sum(active.values()))
 
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         ask = Ask(tuple(queries), session_id=session, mint=True)
@@ -33,5 +34,3 @@ class LocalBackend:
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
         return change_json(await self._crib.sessions.remove(self._principal, session, names))
-
-

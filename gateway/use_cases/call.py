@@ -8,18 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from servers.call_result import CallResult
+
 from domain.canonical import canonical_json, sha256_hex
-from domain.errors import Overloaded, ToolcribError, ToolNotFound, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from domain.errors import (
+    Overloaded,
+    ToolcribError,
+    ToolNotFound,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from domain.events import Event, EventKind, Outcome
 from domain.identity import Principal
 from domain.memory import MemoryChange
 from domain.servers import UpstreamServer
 from domain.tools import ToolState
-from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
-from servers.call_result import CallResult
 from store.store import Store
 
 MAX_TIMEOUT_S = 3600.0
@@ -58,14 +66,13 @@ class CallAnswer:
 class Call:
     """The call use case. Whatever happens is logged with its outcome class."""
 
-    def __init__(  # noqa: PLR0917 - the composition root names each one
+    def __init__(
         self,
         store: Store,
         pool: ToolCaller,
         catalogue: CatalogueReader,
         sessions: Sessions,
         journal: Journal,
-        freshness: Freshness,
         timeout_s: float,
     ) -> None:
         self._store = store
@@ -73,7 +80,6 @@ class Call:
         self._catalogue = catalogue
         self._sessions = sessions
         self._journal = journal
-        self._freshness = freshness
         self._timeout_s = timeout_s
 
     async def __call__(self, principal: Principal, asked: Invocation) -> CallAnswer:
@@ -117,7 +123,7 @@ class Call:
         hint = f"did you mean {', '.join(near)}?" if near else "search again and use a name from the answer."
         return f"No tool is called {name[:128]!r}; {hint}"
 
-    def _record(  # noqa: PLR0917 - one event's facts
+    def _record(
         self,
         principal: Principal,
         asked: Invocation,
@@ -135,7 +141,6 @@ class Call:
                 session_id=asked.session_id,
                 outcome=outcome,
                 latency_ms=(time.perf_counter() - started) * 1e3,
-                versions=self._freshness.versions(),
                 body={
                     "tool_id": asked.tool,
                     "server": tool.entry.server if tool else None,

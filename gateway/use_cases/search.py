@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from index.tool_index import ToolIndex
+
 from domain.candidates import Candidate, Ranking
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind, Outcome
@@ -17,7 +19,6 @@ from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
 from index.ports import SearchRequest
-from index.tool_index import ToolIndex
 
 MAX_QUERIES = 16
 MAX_QUERY_CHARS = 20_000
@@ -72,7 +73,9 @@ class SearchAnswer:
     @property
     def tools(self) -> list[ServedTool]:
         """Every tool found, once, in order of first appearance."""
-        return list({found.tool.entry.tool_id: found.tool for answer in self.answers for found in answer.found}.values())
+        return list(
+            {found.tool.entry.tool_id: found.tool for answer in self.answers for found in answer.found}.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class SearchDefaults:
 class Search:
     """The search use case. A failed stage degrades the answer and is named in it; plain retrieval always answers."""
 
-    def __init__(  # noqa: PLR0917 - the composition root names each one
+    def __init__(
         self,
         index: ToolIndex,
         catalogue: CatalogueReader,
@@ -153,7 +156,6 @@ class Search:
             session_id=answer.session_id,
             outcome=Outcome.OK if answer.tools else Outcome.EMPTY,
             latency_ms=answer.took_ms,
-            versions=self._freshness.versions(),
             body={
                 "k": request.k,
                 "profile": request.profile,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from servers.pool import ServerPool
+from sync.indexer import Indexer
 
 from domain.errors import Forbidden, NameTaken
 from domain.identity import Principal
 from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
 from gateway.use_cases.catalogue import CatalogueReader
-from servers.pool import ServerPool
 from store.store import Store
-from sync.indexer import Indexer
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ class Servers:
         await self._indexer.drain()
 
     async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:
-        counts: Mapping[str, int] = await self._store.catalogue.counts(tenant)
+        counts = await self._store.catalogue.counts(tenant)
         verified = await self._store.runs.last_success(tenant)
         return [
             ServerView(
                 server,
                 self._pool.health(tenant, server.slug) if server.enabled else ServerHealth(ServerStatus.DISABLED),
-                counts.get(server.slug, 0),
+                counts[server.slug].active if server.slug in counts else 0,
                 verified.get(server.slug),
             )
             for server in servers

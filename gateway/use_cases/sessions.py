@@ -55,14 +55,18 @@ class Sessions:
 
     async def show(self, principal: Principal, session_id: str) -> tuple[Session, ToolMemory]:
         """Raises SessionNotFound, also for a session of somebody else."""
-        return await self._store.sessions.get(principal.tenant, _owner(principal), session_id)
+        return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, time.time())
 
-    async def list(self, principal: Principal, *, after: str | None, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
-        return await self._store.sessions.list(principal.tenant, subject=_owner(principal), after=after, limit=limit)
+    async def list(
+        self, principal: Principal, *, after: str | None, limit: int
+    ) -> Sequence[tuple[Session, ToolMemory]]:
+        return await self._store.sessions.list(
+            principal.tenant, now=time.time(), subject=_owner(principal), after=after, limit=limit
+        )
 
     async def forget(self, principal: Principal, session_id: str) -> None:
         """Raises SessionNotFound."""
-        await self._store.sessions.forget(principal.tenant, _owner(principal), session_id)
+        await self._store.sessions.forget(principal.tenant, _owner(principal), session_id, time.time())
 
     async def remember(
         self, principal: Principal, session_id: str, tools: Sequence[ServedTool], reason: str
@@ -70,7 +74,8 @@ class Sessions:
         """Take tools into the memory. Raises SessionNotFound."""
         now = time.time()
         entries = [
-            MemoryEntry(tool.entry.tool_id, reason, added_at=now, tokens=tool.tokens, last_used_at=now) for tool in tools
+            MemoryEntry(tool.entry.tool_id, reason, added_at=now, tokens=tool.tokens, last_used_at=now)
+            for tool in tools
         ]
         return await self._update(principal, session_id, lambda memory: memory.add(entries), reason)
 
