@@ -8,12 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from index.tool_index import ToolIndex, open_index
-from servers.pool import ServerPool
-from sync.engine import SyncEngine
-from sync.indexer import Indexer
-from sync.schedule import Schedule
-
 from domain.catalogue import SyncRun
 from domain.errors import InvalidInput
 from gateway.freshness import Freshness
@@ -26,7 +20,12 @@ from gateway.use_cases.servers import Servers
 from gateway.use_cases.sessions import SessionDefaults, Sessions
 from index.embedders.minilm import MiniLMEmbedder
 from index.ports import Embedder
+from index.tool_index import ToolIndex, open_index
+from servers.pool import ServerPool
 from store.store import Store
+from sync.engine import SyncEngine
+from sync.indexer import Indexer
+from sync.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 

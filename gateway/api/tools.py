@@ -15,7 +15,7 @@ router = APIRouter(tags=["tools"])
 
 
 @router.get("/tools")
-async def page(  # noqa: PLR0917 - query parameters
+async def page(
     crib: Crib,
     caller: Caller,
     server: str | None = None,

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 
 import typer
-from servers.client_configs import ConfigEntry
 
 from domain.errors import Forbidden
 from domain.servers import Transport
 from gateway.cli.output import err
+from servers.client_configs import ConfigEntry
 
 
 def require_consent(entries: Sequence[ConfigEntry], *, yes: bool) -> None:

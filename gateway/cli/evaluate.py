@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
 
 from gateway.cli.output import out, print_json, progress, table
 from gateway.cli.shell import Shell, command
 from gateway.wiring import make_embedder
+from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
 
 app = typer.Typer(help="Measure this Toolcrib on labelled data.", no_args_is_help=True)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from servers.client_configs import ConfigEntry, parse_client_config
 
 from domain.errors import InvalidInput, ToolcribError
 from domain.servers import Launch, Transport
@@ -18,6 +17,7 @@ from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
 from gateway.cli.output import Exit, err, out, print_json, progress, table
 from gateway.cli.shell import Shell, command
+from servers.client_configs import ConfigEntry, parse_client_config
 
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 

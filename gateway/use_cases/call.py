@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from servers.call_result import CallResult
-
 from domain.canonical import canonical_json, sha256_hex
 from domain.errors import (
     Overloaded,
@@ -28,6 +26,7 @@ from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
+from servers.call_result import CallResult
 from store.store import Store
 
 MAX_TIMEOUT_S = 3600.0

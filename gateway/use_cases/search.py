@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from index.tool_index import ToolIndex
-
 from domain.candidates import Candidate, Ranking
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind, Outcome
@@ -19,6 +17,7 @@ from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
 from index.ports import SearchRequest
+from index.tool_index import ToolIndex
 
 MAX_QUERIES = 16
 MAX_QUERY_CHARS = 20_000

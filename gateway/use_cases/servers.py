@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from servers.pool import ServerPool
-from sync.indexer import Indexer
-
 from domain.errors import Forbidden, NameTaken
 from domain.identity import Principal
 from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
 from gateway.use_cases.catalogue import CatalogueReader
+from servers.pool import ServerPool
 from store.store import Store
+from sync.indexer import Indexer
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,87 @@
+"""The event log's writer: batched, ordered, linked per session, patient with a database that is away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from domain.errors import StoreUnavailable
+from domain.events import Event, EventKind, Versions
+from gateway.journal import BATCH, CAPACITY, Journal
+
+pytestmark = pytest.mark.anyio
+
+
+class Sink:
+    """A store that can be away."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Event]] = []
+        self.away = False
+
+    async def append(self, events: Sequence[Event]) -> None:
+        if self.away:
+            raise StoreUnavailable
+        self.batches.append(list(events))
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.id for batch in self.batches for event in batch]
+
+
+def event(session: str | None = None) -> Event:
+    return Event("t", "me", EventKind.SEARCH, at=0.0, session_id=session)
+
+
+def journal(sink: Sink) -> Journal:
+    return Journal(sink, lambda: Versions(catalogue="7"))
+
+
+async def test_events_are_written_in_order_and_in_batches() -> None:
+    sink = Sink()
+    log = journal(sink)
+    made = [log.record(event()).id for _ in range(BATCH + 3)]
+    await log.flush()
+    assert sink.ids == made
+    assert [len(batch) for batch in sink.batches] == [BATCH, 3]
+
+
+async def test_an_event_carries_the_versions_in_force() -> None:
+    assert journal(Sink()).record(event()).versions == Versions(catalogue="7")
+
+
+async def test_events_of_one_session_are_linked_and_sessions_are_not_mixed() -> None:
+    log = journal(Sink())
+    first, other, second = (log.record(event(session)) for session in ("a", "b", "a"))
+    assert (first.parent_id, other.parent_id, second.parent_id) == (None, None, first.id)
+
+
+async def test_nothing_is_lost_while_the_database_is_away() -> None:
+    sink = Sink()
+    sink.away = True
+    log = journal(sink)
+    made = log.record(event()).id
+    with pytest.raises(StoreUnavailable):
+        await log.flush()
+    sink.away = False
+    await log.flush()
+    assert sink.ids == [made]
+
+
+async def test_a_database_away_for_long_costs_the_oldest_events_and_they_are_counted() -> None:
+    sink = Sink()
+    log = journal(sink)
+    made = [log.record(event()).id for _ in range(CAPACITY + 2)]
+    await log.flush()
+    assert log.dropped == 2
+    assert sink.ids == made[2:]
+
+
+async def test_closing_writes_the_rest() -> None:
+    sink = Sink()
+    log = journal(sink)
+    log.start()
+    made = log.record(event()).id
+    await log.close()
+    assert sink.ids == [made]
