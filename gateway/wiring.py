@@ -97,7 +97,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
     journal = Journal(store.events, freshness.versions)
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index)
-    pool = ServerPool()
+    pool = ServerPool(on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108 - made below
     sessions = Sessions(
         store, catalogue, journal, SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s)
     )
@@ -110,7 +110,6 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
 
     engine = SyncEngine(store, pool, indexer, on_run=on_run)
     schedule = Schedule(store, engine, poll_s=settings.poll_s)
-    pool.on_list_changed = schedule.changed
     return Toolcrib(
         settings=settings,
         store=store,

@@ -26,7 +26,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums } .failed { color: 
 
 @router.get("/")
 async def home(request: Request, crib: Crib, caller: Caller) -> HTMLResponse:
-    views = await crib.servers.list(caller)
+    views = await crib.servers.listing(caller)
     base = str(request.base_url).rstrip("/")
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Toolcrib</title><style>{_STYLE}</style>
 <h1>Toolcrib</h1>

@@ -11,7 +11,6 @@ from domain.errors import Forbidden
 from domain.servers import Launch, Transport
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import server_json
-from gateway.use_cases.servers import ServerView
 
 router = APIRouter(tags=["servers"])
 
@@ -54,7 +53,7 @@ async def register(body: NewServer, crib: Crib, caller: Caller) -> dict[str, Any
 
 @router.get("/servers")
 async def listing(crib: Crib, caller: Caller) -> dict[str, Any]:
-    views: list[ServerView] = list(await crib.servers.list(caller))
+    views = await crib.servers.listing(caller)
     return {"servers": [server_json(view) for view in views]}
 
 

@@ -24,10 +24,14 @@ class RemoteBackend:
 
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         body = {"queries": list(queries), "session_id": session, "new_session": session is None}
-        return await self._api.post("/search", body)
+        answer: Mapping[str, Any] = await self._api.post("/search", body)
+        return answer
 
     async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        return await self._api.post("/call", {"tool": name, "arguments": arguments, "session_id": session})
+        body = {"tool": name, "arguments": arguments, "session_id": session}
+        answer: Mapping[str, Any] = await self._api.post("/call", body)
+        return answer
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
-        return await self._api.post(f"/sessions/{session}/memory", {"remove": list(names)})
+        change: Mapping[str, Any] = await self._api.post(f"/sessions/{session}/memory", {"remove": list(names)})
+        return change

@@ -43,15 +43,17 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
         except ToolcribError as error:
             return _failed(error)
 
-    return Server(
+    server = Server[Any](
         "toolcrib",
         version=importlib.metadata.version("toolcrib"),
         title="Toolcrib",
         description="Finds, hands out and calls the tools of many MCP servers.",
         instructions=instructions_text,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
     )
+    # Registered by method, since upstream results are passed on as the JSON they were, not as the SDK's model of it.
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    return server
 
 
 async def read_instructions(backend: Backend) -> str:

@@ -6,7 +6,7 @@ import difflib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from domain.canonical import canonical_json, sha256_hex
 from domain.errors import (
@@ -21,25 +21,16 @@ from domain.errors import (
 from domain.events import Event, EventKind, Outcome
 from domain.identity import Principal
 from domain.memory import MemoryChange
-from domain.servers import UpstreamServer
 from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
-from servers.call_result import CallResult
+from servers.ports import Pool
 from store.store import Store
 
 MAX_TIMEOUT_S = 3600.0
 _SUGGESTIONS = 3
 _INVALID_PARAMS = -32602
-
-
-class ToolCaller(Protocol):
-    """What this use case needs of the upstream pool."""
-
-    async def call(
-        self, server: UpstreamServer, name: str, arguments: Mapping[str, Any], *, timeout_s: float
-    ) -> CallResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ class Call:
     def __init__(
         self,
         store: Store,
-        pool: ToolCaller,
+        pool: Pool,
         catalogue: CatalogueReader,
         sessions: Sessions,
         journal: Journal,
@@ -97,7 +88,7 @@ class Call:
         except ToolcribError as error:
             self._record(principal, asked, tool, _outcome_of(error), started, {"error": error.code})
             raise
-        outcome = Outcome.TOOL_ERROR if result.raw.get("isError") else Outcome.OK
+        outcome = Outcome.TOOL_ERROR if result.is_error else Outcome.OK
         self._record(principal, asked, tool, outcome, started, {})
         memory = None
         if asked.session_id is not None:

@@ -10,7 +10,7 @@ from domain.identity import Principal
 from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
 from gateway.use_cases.catalogue import CatalogueReader
-from servers.pool import ServerPool
+from servers.ports import Pool
 from store.store import Store
 from sync.indexer import Indexer
 
@@ -28,7 +28,7 @@ class ServerView:
 class Servers:
     """The server registry. Changing it takes the admin role."""
 
-    def __init__(self, store: Store, pool: ServerPool, indexer: Indexer, catalogue: CatalogueReader) -> None:
+    def __init__(self, store: Store, pool: Pool, indexer: Indexer, catalogue: CatalogueReader) -> None:
         self._store = store
         self._pool = pool
         self._indexer = indexer
@@ -50,7 +50,7 @@ class Servers:
         views = await self._views(principal.tenant, [server])
         return views[0]
 
-    async def list(self, principal: Principal) -> Sequence[ServerView]:
+    async def listing(self, principal: Principal) -> Sequence[ServerView]:
         return await self._views(principal.tenant, await self._store.servers.list(principal.tenant))
 
     async def resolve(self, principal: Principal, name: str) -> UpstreamServer:

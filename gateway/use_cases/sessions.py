@@ -57,7 +57,7 @@ class Sessions:
         """Raises SessionNotFound, also for a session of somebody else."""
         return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, time.time())
 
-    async def list(
+    async def listing(
         self, principal: Principal, *, after: str | None, limit: int
     ) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(
