@@ -31,23 +31,27 @@ def install(folder: Path, servers: Sequence[DemoServer], report: Report) -> tupl
 
     A failure is reported in one sentence and leaves the others alone.
     """
-    jobs: dict[str, tuple[DemoServer, ...]] = {}
-    for server in servers:
-        key = server.name if server.ecosystem is Ecosystem.PYTHON else "node"
-        jobs[key] = (*jobs.get(key, ()), server)
+    jobs = _jobs(servers)
     ready: set[str] = set()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        waiting = {pool.submit(_install_job, folder, group): group for group in jobs.values()}
+        waiting = {pool.submit(_install_job, folder, group): [server.name for server in group] for group in jobs}
         for done in as_completed(waiting):
-            names = ", ".join(server.name for server in waiting[done])
+            names = ", ".join(waiting[done])
             try:
                 fresh = done.result()
             except InstallError as error:
                 report(f"{names}: {error}", False)
                 continue
             report(f"{names}: {'installed' if fresh else 'ready'}", True)
-            ready.update(server.name for server in waiting[done])
+            ready.update(waiting[done])
     return tuple(server for server in servers if server.name in ready)
+
+
+def _jobs(servers: Sequence[DemoServer]) -> list[tuple[DemoServer, ...]]:
+    """One for each Python server, one for all of Node's."""
+    python = [(server,) for server in servers if server.ecosystem is Ecosystem.PYTHON]
+    node = tuple(server for server in servers if server.ecosystem is Ecosystem.NODE)
+    return [*python, node] if node else [*python]
 
 
 def launcher(folder: Path, server: DemoServer) -> tuple[str, ...]:

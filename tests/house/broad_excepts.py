@@ -1,0 +1,46 @@
+"""Where `except Exception` and its like stand, and where they may: in the outermost loop of a task, with a reason."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.house.budgets import ROOT
+
+ALLOWED: Mapping[str, str] = {}
+"""File -> why its outermost loop must outlive whatever happens inside it."""
+
+_BROAD = ("Exception", "BaseException")
+
+
+def broad_excepts(paths: list[Path], root: Path = ROOT) -> dict[str, list[int]]:
+    """File -> lines with a bare `except`, an `except` of everything, or a `suppress` of everything."""
+    found: dict[str, list[int]] = {}
+    for path in paths:
+        lines = sorted(_broad_lines(ast.parse(path.read_text(encoding="utf-8"))))
+        if lines:
+            found[path.relative_to(root).as_posix()] = lines
+    return found
+
+
+def _broad_lines(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            if node.type is None or _names_everything(node.type):
+                yield node.lineno
+        elif isinstance(node, ast.Call) and _name(node.func) == "suppress" and any(map(_names_everything, node.args)):
+            yield node.lineno
+
+
+def _names_everything(caught: ast.expr) -> bool:
+    if isinstance(caught, ast.Tuple):
+        return any(_names_everything(element) for element in caught.elts)
+    return _name(caught) in _BROAD
+
+
+def _name(expression: ast.expr) -> str:
+    """`contextlib.suppress` and `suppress` are the same to us."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
