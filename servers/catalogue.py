@@ -1,0 +1,136 @@
+"""A server's whole tool list, as documents: every page, every keyword, bounded in pages, tools and bytes.
+
+Refuses to know: what the catalogue held before, and what anybody does with the documents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
+
+from domain.errors import InvalidTool, UpstreamProtocolError
+from domain.servers import UpstreamServer
+from domain.tools import ToolDocument
+from servers.limits import MIB, Caps
+from servers.listing import Listing
+from servers.negotiation import Era, Peer
+
+FetchPage = Callable[[str | None], Awaitable[Mapping[str, Any]]]
+"""A cursor, None for the first page -> the raw result of `tools/list`."""
+
+_MAX_WARNINGS = 100
+
+
+async def collect(server: UpstreamServer, peer: Peer, caps: Caps, fetch: FetchPage) -> Listing:
+    """Drain all pages. Raises UpstreamProtocolError when the list has no end we would wait for, or is no list."""
+    if not peer.has_tools:
+        return Listing((), protocol_version=peer.protocol_version)
+    gathering = _Gathering(server, peer.era, caps)
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(caps.pages):
+        page = await fetch(cursor)
+        gathering.take_page(page)
+        cursor = _next_cursor(server, page)
+        if cursor is None:
+            return gathering.listing(peer.protocol_version)
+        if cursor in seen:
+            raise _endless(server, "its pages come round in a circle")
+        seen.add(cursor)
+    raise _endless(server, f"it has more than {caps.pages} pages")
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """A listing in the making."""
+
+    server: UpstreamServer
+    era: Era
+    caps: Caps
+    documents: dict[str, ToolDocument] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    mirrored: dict[str, dict[tuple[str, ...], str]] = field(default_factory=dict)
+    ttl_ms: int | None = None
+    entries: int = 0
+    size: int = 0
+
+    def take_page(self, page: Mapping[str, Any]) -> None:
+        tools = page.get("tools")
+        if not isinstance(tools, list):
+            raise UpstreamProtocolError(
+                f"Server {self.server.slug!r} answered tools/list without a list of tools; report it to its author."
+            )
+        self._take_ttl(page.get("ttlMs"))
+        for entry in tools:
+            self.entries += 1
+            if self.entries > self.caps.tools:
+                raise _endless(self.server, f"it has more than {self.caps.tools} tools")
+            self._take(entry)
+
+    def listing(self, protocol_version: str) -> Listing:
+        return Listing(
+            tuple(self.documents.values()), tuple(self.warnings), self.ttl_ms, protocol_version, self.mirrored
+        )
+
+    def _take(self, entry: object) -> None:
+        """Keep one entry, or leave it out with a warning; the others are not affected."""
+        if not isinstance(entry, dict):
+            self._warn(f"Server {self.server.slug!r} lists something that is no tool; it was left out.")
+            return
+        size = _size(entry)
+        self.size += size
+        if self.size > self.caps.list_bytes:
+            raise _endless(self.server, f"it is larger than {self.caps.list_bytes / MIB:g} MiB")
+        try:
+            self._keep(entry, size)
+        except InvalidTool as error:
+            self._warn(error.message)
+
+    def _keep(self, entry: dict[str, Any], size: int) -> None:
+        document = ToolDocument.from_upstream(self.server.slug, self.server.title, entry)
+        label = f"Tool {document.name!r} of server {self.server.slug!r}"
+        if size > self.caps.tool_bytes:
+            raise InvalidTool(f"{label} is larger than {self.caps.tool_bytes / MIB:g} MiB; it was left out.")
+        if document.name in self.documents:
+            raise InvalidTool(f"{label} is listed twice; the first entry was kept.")
+        if self.era is Era.MODERN:
+            reason = find_invalid_x_mcp_header(document.input_schema)
+            if reason is not None:
+                raise InvalidTool(f"{label} asks for an invalid mirrored header ({reason}); it was left out.")
+            if headers := x_mcp_header_map(document.input_schema):
+                self.mirrored[document.name] = headers
+        self.documents[document.name] = document
+
+    def _take_ttl(self, ttl: object) -> None:
+        if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
+            self.ttl_ms = int(ttl) if self.ttl_ms is None else min(self.ttl_ms, int(ttl))
+
+    def _warn(self, sentence: str) -> None:
+        if len(self.warnings) < _MAX_WARNINGS:
+            self.warnings.append(sentence)
+
+
+def _next_cursor(server: UpstreamServer, page: Mapping[str, Any]) -> str | None:
+    cursor = page.get("nextCursor")
+    if cursor is None or cursor == "":
+        return None
+    if not isinstance(cursor, str):
+        raise UpstreamProtocolError(
+            f"Server {server.slug!r} gave a page of tools a cursor that is no text; report it to its author."
+        )
+    return cursor
+
+
+def _size(entry: dict[str, Any]) -> int:
+    """Bytes as compact JSON. An entry that is no JSON (NaN) is measured too, and refused later."""
+    return len(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
+def _endless(server: UpstreamServer, why: str) -> UpstreamProtocolError:
+    return UpstreamProtocolError(
+        f"The tool list of server {server.slug!r} was not taken, because {why}; what was stored before is kept."
+    )

@@ -1,0 +1,219 @@
+"""Failures of an upstream as one sentence each: what happened, to which server, what to do. Never a secret.
+
+UpstreamUnreachable
+├── ConnectionLost   while a request was under way: it may have been executed
+├── SessionLost      the server forgot our session: the request was not executed
+└── NotSent          the connection ended before the request was taken: the request was not executed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx2
+from mcp import MCPError
+from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, PARSE_ERROR
+from pydantic import ValidationError
+
+from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from domain.servers import Transport, UpstreamServer
+from servers.http import HttpFailure, HttpFault, failure_of
+from servers.limits import MIB
+from servers.wire import WireNotes
+
+MASK = "[hidden]"
+_SHORTEST_SECRET = 6  # shorter values are switches and numbers, and masking them would garble every message
+_UPSTREAM_TEXT = 500
+_STDERR_LINES = 4
+
+
+class ConnectionLost(UpstreamUnreachable):
+    """The connection to the upstream server ended while it worked; the next request opens a new one."""
+
+
+class SessionLost(UpstreamUnreachable):
+    """The upstream server forgot our session; the next request opens a new one."""
+
+
+class NotSent(UpstreamUnreachable):
+    """The connection to the upstream server ended before the request was sent; try again."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions inside nested groups, in order."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def hide_secrets(text: str, server: UpstreamServer) -> str:
+    """`text` without the values of the server's environment and headers, which it may have echoed."""
+    values = {*server.launch.env.values(), *server.launch.headers.values()}
+    values |= {word for value in values for word in value.split()}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, MASK)
+    return text
+
+
+def last_words(server: UpstreamServer, notes: WireNotes) -> str:
+    """How a child ended, in brackets, and what it wrote last."""
+    code = "" if notes.exit_code is None else f" (exit code {notes.exit_code})"
+    lines = [line.strip() for line in notes.stderr.since_mark().splitlines() if line.strip()][-_STDERR_LINES:]
+    if lines:
+        return hide_secrets(f"{code}: {' | '.join(lines)[-_UPSTREAM_TEXT:]}", server)
+    if notes.garbage:
+        return hide_secrets(f"{code}, having printed {notes.garbage!r}", server)
+    return f"{code} without a word on standard error"
+
+
+def connect_timed_out(server: UpstreamServer, notes: WireNotes, seconds: float) -> UpstreamError:
+    """The handshake took too long: silence, or chatter that is no handshake."""
+    if notes.fault is not None:
+        return notes.fault
+    if notes.garbage is not None:
+        return UpstreamProtocolError(
+            f"Server {server.slug!r} printed {hide_secrets(notes.garbage, server)!r} instead of answering the "
+            "handshake; check that its command starts an MCP server in stdio mode."
+        )
+    return UpstreamTimeout(
+        f"Server {server.slug!r} did not complete the handshake within {seconds:g} s; "
+        "check that it runs and that its command or address is the right one."
+    )
+
+
+def connection_lost(server: UpstreamServer, notes: WireNotes, doing: str) -> UpstreamError:
+    """The connection ended while `doing`."""
+    if notes.fault is not None:
+        return notes.fault
+    if server.launch.transport is Transport.STDIO:
+        return ConnectionLost(
+            f"Server {server.slug!r} died {doing}{last_words(server, notes)}; the next request starts it again."
+        )
+    return ConnectionLost(f"Server {server.slug!r} closed the connection {doing}; the next request connects again.")
+
+
+def connect_failed(server: UpstreamServer, notes: WireNotes, error: BaseException) -> UpstreamError:
+    """Why no connection came about."""
+    if notes.fault is not None:
+        return notes.fault
+    found = list(leaves(error))
+    for leaf in found:
+        if isinstance(leaf, UpstreamError):
+            return leaf
+        if isinstance(leaf, MCPError):
+            return _refused_handshake(server, notes, leaf)
+        if isinstance(leaf, httpx2.HTTPStatusError):
+            return from_http(server, HttpFailure(HttpFault.STATUS, leaf.response.status_code))
+        if isinstance(leaf, httpx2.SSEError):
+            return from_http(server, HttpFailure(HttpFault.MEDIA, 200, "not an event stream"))
+        if isinstance(leaf, httpx2.TransportError):
+            return from_http(server, HttpFailure(HttpFault.CONNECT, 0, str(leaf)))
+    if any(isinstance(leaf, ValidationError | RuntimeError | ValueError) for leaf in found):
+        return UpstreamProtocolError(
+            f"Server {server.slug!r} answered the handshake with something that is not the Model Context Protocol "
+            f"({type(found[0]).__name__}); check its command or address."
+        )
+    return UpstreamUnreachable(
+        f"Server {server.slug!r} cannot be reached ({type(found[0]).__name__}); check its command or address."
+    )
+
+
+def request_failed(server: UpstreamServer, notes: WireNotes, method: str, error: MCPError) -> UpstreamError:
+    """Why a request on an open connection got no result."""
+    failure = failure_of(error.data)
+    if failure is not None:
+        return from_http(server, failure)
+    text = hide_secrets(error.message[:_UPSTREAM_TEXT], server)
+    if error.code == CONNECTION_CLOSED and (notes.over.is_set() or error.message == "Connection closed"):
+        return connection_lost(server, notes, f"while it worked on {method}")
+    if error.code == CONNECTION_CLOSED and text.startswith("SSE stream ended"):
+        return ConnectionLost(
+            f"Server {server.slug!r} ended its answer to {method} half-way; try again if it is safe to."
+        )
+    sdk_says = ("SSE stream failed", "Failed to parse", "server answered a request with 202", "Redirect to")
+    if error.code in {CONNECTION_CLOSED, PARSE_ERROR, INVALID_REQUEST} and text.startswith(sdk_says):
+        return UpstreamProtocolError(
+            f"Server {server.slug!r} gave no usable answer to {method} ({text}); report it there."
+        )
+    return UpstreamRefused(
+        f"Server {server.slug!r} refused {method}: {text or 'no reason given'} (error {error.code}); "
+        "check the tool's name and arguments.",
+        rpc_code=error.code,
+        data=error.data,
+    )
+
+
+def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
+    """What a failure on the wire means for a request, or for the handshake."""
+    who = f"Server {server.slug!r}"
+    detail = hide_secrets(failure.detail[:_UPSTREAM_TEXT], server)
+    match failure.fault:
+        case HttpFault.CONNECT:
+            return UpstreamUnreachable(
+                f"{who} cannot be reached at {server.launch.display} ({detail or 'no connection'}); "
+                "check that it runs and that the address is right."
+            )
+        case HttpFault.BROKEN:
+            return ConnectionLost(
+                f"{who} broke the connection before it answered ({detail}); try again if it is safe to."
+            )
+        case HttpFault.SESSION:
+            return SessionLost(f"{who} forgot our session, probably in a restart; try again.")
+        case HttpFault.MEDIA:
+            return UpstreamProtocolError(
+                f"{who} answered with {detail} instead of MCP messages; check that its URL is its MCP endpoint."
+            )
+        case HttpFault.TOO_LARGE:
+            return UpstreamProtocolError(
+                f"{who} sent an answer that is compressed or larger than we read ({detail}); ask it for less."
+            )
+        case HttpFault.STATUS:
+            return _from_status(server, failure.status)
+
+
+def message_too_large(server: UpstreamServer, cap: int) -> UpstreamProtocolError:
+    return UpstreamProtocolError(
+        f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB, so its connection was closed; ask it for less."
+    )
+
+
+def _from_status(server: UpstreamServer, status: int) -> UpstreamError:
+    who, where = f"Server {server.slug!r}", server.launch.display
+    if status in {401, 403}:
+        return UpstreamUnreachable(f"{who} refused our credentials (HTTP {status}); set the header it expects.")
+    if status in {404, 405}:
+        return UpstreamUnreachable(
+            f"{who} offers no MCP endpoint at {where} (HTTP {status}); check the URL, and the transport: "
+            "older servers need --transport sse."
+        )
+    if status == 429:
+        return UpstreamUnreachable(f"{who} asks us to slow down (HTTP 429); try again later.", retry_after_s=10.0)
+    return UpstreamUnreachable(f"{who} answered HTTP {status} at {where}; check its own log, then try again.")
+
+
+def _refused_handshake(server: UpstreamServer, notes: WireNotes, error: MCPError) -> UpstreamError:
+    failure = failure_of(error.data)
+    if failure is not None:
+        return from_http(server, failure)
+    if error.code == CONNECTION_CLOSED:
+        return died_at_start(server, notes)
+    text = hide_secrets(error.message[:_UPSTREAM_TEXT], server)
+    return UpstreamProtocolError(
+        f"Server {server.slug!r} refused the handshake: {text} (error {error.code}); check its version and settings."
+    )
+
+
+def died_at_start(server: UpstreamServer, notes: WireNotes) -> UpstreamError:
+    """The connection ended before the handshake did."""
+    if notes.fault is not None:
+        return notes.fault
+    if server.launch.transport is Transport.STDIO:
+        return UpstreamUnreachable(
+            f"Server {server.slug!r} died at start{last_words(server, notes)}; correct its command or settings."
+        )
+    return UpstreamUnreachable(
+        f"Server {server.slug!r} closed the connection during the handshake; check its address and its own log."
+    )

@@ -1,0 +1,213 @@
+"""The two HTTP transports, with one habit added to the SDK's: nothing that fails on the wire raises inside it.
+
+The SDK answers a refused connection by cancelling whoever waits (its issue #3560) and forgets the HTTP status of a
+refusal. So its HTTP client gets a transport that turns both into a JSON-RPC error reply to the one request concerned,
+marked with what happened. Refuses to know: sessions, tools, retries.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+import httpx2
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+from domain.errors import UpstreamUnreachable
+from domain.servers import Transport, UpstreamServer
+from servers.limits import Limits
+from servers.tls import tls_context
+from servers.wire import TransportStreams, WireNotes
+
+SESSION_HEADER = "mcp-session-id"
+_MARK = f"toolcrib-{secrets.token_hex(16)}"
+"""Key of our own mark in a made-up reply. Random, so that no upstream can forge one."""
+
+_FAULT_CODE = -32603
+_NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+
+class HttpFault(StrEnum):
+    """What went wrong on the wire."""
+
+    CONNECT = "connect"  # no connection: the request was not sent
+    BROKEN = "broken"  # the connection ended before the answer did: the request may have been executed
+    STATUS = "status"  # an HTTP error without a JSON-RPC error in it
+    SESSION = "session"  # the server does not know our session any more: the request was not executed
+    MEDIA = "media"  # an answer that is neither JSON nor an event stream
+    TOO_LARGE = "too_large"  # an answer over the cap
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFailure:
+    """The mark found in a made-up reply."""
+
+    fault: HttpFault
+    status: int = 0
+    detail: str = ""
+
+
+def failure_of(data: object) -> HttpFailure | None:
+    """Our mark in the `data` of a JSON-RPC error, if it is one of ours."""
+    if not isinstance(data, Mapping) or _MARK not in data:
+        return None
+    mark = cast("Mapping[str, Any]", data)[_MARK]
+    return HttpFailure(HttpFault(mark["fault"]), mark["status"], mark["detail"])
+
+
+class FaultingTransport(httpx2.AsyncBaseTransport):
+    """Sends with `inner`; every failure of a POST becomes an answer to it, and every body has a cap."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, cap: int) -> None:
+        self._inner = inner
+        self._cap = cap
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "POST":
+            return await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError) as error:
+            return _made_up(HttpFailure(HttpFault.CONNECT, 0, str(error)))
+        except httpx2.TransportError as error:
+            return _made_up(HttpFailure(HttpFault.BROKEN, 0, str(error) or type(error).__name__))
+        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status_code in {202, 204} or response.has_redirect_location:
+            return response
+        if response.status_code < 300 and media == "text/event-stream":
+            return response  # capped per event by the SDK
+        return await self._whole(request, response, media)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _whole(self, request: httpx2.Request, response: httpx2.Response, media: str) -> httpx2.Response:
+        try:
+            body = await self._read(response)
+        except httpx2.TransportError as error:
+            return _made_up(HttpFailure(HttpFault.BROKEN, response.status_code, str(error) or type(error).__name__))
+        finally:
+            await response.aclose()
+        if body is None:
+            return _made_up(HttpFailure(HttpFault.TOO_LARGE, response.status_code, f"more than {self._cap} bytes"))
+        status = response.status_code
+        if status < 300:
+            if media != "application/json":
+                return _made_up(HttpFailure(HttpFault.MEDIA, status, media or "no content type"))
+            return httpx2.Response(status, headers=_kept(response), content=body)
+        error_reply = _rpc_error(body)
+        if SESSION_HEADER in request.headers and _session_unknown(status, error_reply):
+            return _made_up(HttpFailure(HttpFault.SESSION, status))
+        if error_reply is None:
+            return _made_up(HttpFailure(HttpFault.STATUS, status))
+        return httpx2.Response(status, headers={"content-type": "application/json"}, content=body)
+
+    async def _read(self, response: httpx2.Response) -> bytes | None:
+        """The raw body, or None when it is over the cap or compressed against our wish (a zip bomb needs that)."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            return None
+        body = bytearray()
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        async for chunk in response.stream:
+            body += chunk
+            if len(body) > self._cap:
+                return None
+        return bytes(body)
+
+
+def _kept(response: httpx2.Response) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _NOT_OURS]
+
+
+def _made_up(failure: HttpFailure) -> httpx2.Response:
+    """A JSON-RPC error reply; without an id, so that the SDK takes it for the request it was posted with."""
+    mark = {"fault": failure.fault.value, "status": failure.status, "detail": failure.detail}
+    error = {"code": _FAULT_CODE, "message": failure.fault.value, "data": {_MARK: mark}}
+    return httpx2.Response(503, json={"jsonrpc": "2.0", "id": None, "error": error})
+
+
+def _rpc_error(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = reply.get("error") if isinstance(reply, dict) else None
+    return error if isinstance(error, dict) and isinstance(error.get("code"), int) else None
+
+
+def _session_unknown(status: int, error: Mapping[str, Any] | None) -> bool:
+    """404 by the specification; some servers say 400 and name the session."""
+    if status == 404:
+        return True
+    return status == 400 and error is not None and "session" in str(error.get("message", "")).lower()
+
+
+class BreakingTransport(FaultingTransport):
+    """For HTTP+SSE, where a POST is only an acknowledgement: one that fails ends the connection."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, cap: int, slug: str, notes: WireNotes) -> None:
+        super().__init__(inner, cap)
+        self._slug = slug
+        self._notes = notes
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.TransportError as error:
+            if request.method == "POST":
+                self._fail(f"could not be sent a message ({error})")
+            raise
+        if request.method == "POST" and response.status_code >= 400:
+            self._fail(f"refused a message with HTTP {response.status_code}")
+        return response
+
+    def _fail(self, what: str) -> None:
+        self._notes.fail(UpstreamUnreachable(f"Server {self._slug!r} {what}; the next request connects again."))
+
+
+@asynccontextmanager
+async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes) -> AsyncIterator[TransportStreams]:
+    """Message streams over streamable HTTP or HTTP+SSE, whichever the server is registered with."""
+    url = server.launch.url
+    assert url is not None
+    cap = limits.caps.message_bytes
+    inner = httpx2.AsyncHTTPTransport(verify=tls_context(), socket_options=_keep_alive())
+    if server.launch.transport is Transport.SSE:
+        breaking = BreakingTransport(inner, cap, server.slug, notes)
+
+        def factory(
+            headers: dict[str, str] | None = None,  # noqa: ARG001 - the SDK hands back what we gave it: nothing
+            timeout: httpx2.Timeout | None = None,  # noqa: ARG001, ASYNC109 - our deadlines rule
+            auth: httpx2.Auth | None = None,  # noqa: ARG001
+        ) -> httpx2.AsyncClient:
+            return _client(server, limits, breaking)
+
+        async with sse_client(url, httpx_client_factory=factory) as (read, write):
+            yield read, write
+        return
+    async with _client(server, limits, FaultingTransport(inner, cap)) as client:
+        async with streamable_http_client(url, http_client=client, max_sse_event_size=cap) as (read, write):
+            yield read, write
+
+
+def _client(server: UpstreamServer, limits: Limits, transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
+    """A cheap client with the server's headers. Our deadlines rule; only connecting has one of its own here."""
+    seconds = httpx2.Timeout(None, connect=limits.deadlines.connect_s)
+    headers = {"accept-encoding": "identity", **server.launch.headers}
+    return httpx2.AsyncClient(transport=transport, timeout=seconds, headers=headers)
+
+
+def _keep_alive() -> list[tuple[int, int, int]]:
+    """A peer that vanished without a word is noticed after 15 + 5 seconds where the system can be told so (R5)."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options

@@ -1,0 +1,150 @@
+"""Every upstream server, by tenant and slug: lists, calls, health. The fake beside it is `servers/fake.py`.
+
+Refuses to know: the catalogue, sessions, policies, and who is asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from mcp_types import HEADER_MISMATCH
+
+from domain.errors import InvalidInput, UpstreamRefused, UpstreamTimeout
+from domain.servers import ServerHealth, ServerStatus, UpstreamServer
+from servers.catalogue import collect
+from servers.connection import Connection
+from servers.limits import Limits
+from servers.listing import Listing
+from servers.negotiation import Peer
+from servers.ports import CallResult, OnListChanged
+from servers.requests import RawRequest
+from servers.upstream import Upstream
+
+NEEDS_INPUT = -32021
+"""MissingRequiredClientCapability: what a tool answers that needs something its client did not offer."""
+
+
+def _ignore(_tenant: str, _slug: str) -> None:
+    """Nobody asked to be told."""
+
+
+class ServerPool:
+    """The real pool. Make it inside a running event loop, and close it there."""
+
+    def __init__(self, limits: Limits | None = None, on_list_changed: OnListChanged = _ignore) -> None:
+        self._limits = limits or Limits()
+        self._on_list_changed = on_list_changed
+        self._upstreams: dict[tuple[str, str], Upstream] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def list_tools(self, server: UpstreamServer) -> Listing:
+        """See `servers.ports.Pool`."""
+        async with self._turn(server, self._limits.deadlines.list_s, "list its tools") as upstream:
+            return await upstream.on_connection(partial(self._list, upstream), replay=True)
+
+    async def call(
+        self,
+        server: UpstreamServer,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> CallResult:
+        """See `servers.ports.Pool`."""
+        params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
+        if meta:
+            params["_meta"] = dict(meta)
+        require_json(params)
+        seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
+        async with self._turn(server, seconds, f"answer the call of {name!r}") as upstream:
+            raw = await upstream.on_connection(partial(self._call, upstream, params), replay=False)
+        if raw.get("resultType") == "input_required":
+            raise UpstreamRefused(
+                f"Tool {name!r} of server {server.slug!r} asks for input from a person or a model in the middle of "
+                "the call, which is not passed on yet; give it everything it needs in its arguments.",
+                rpc_code=NEEDS_INPUT,
+            )
+        return CallResult(raw)
+
+    def health(self, tenant: str, slug: str) -> ServerHealth:
+        """See `servers.ports.Pool`."""
+        upstream = self._upstreams.get((tenant, slug))
+        return ServerHealth(ServerStatus.IDLE) if upstream is None else upstream.health
+
+    def stderr(self, tenant: str, slug: str) -> str:
+        """See `servers.ports.Pool`."""
+        upstream = self._upstreams.get((tenant, slug))
+        return "" if upstream is None else upstream.stderr
+
+    async def drop(self, tenant: str, slug: str) -> None:
+        """See `servers.ports.Pool`."""
+        upstream = self._upstreams.pop((tenant, slug), None)
+        if upstream is not None:
+            await upstream.close()
+
+    async def aclose(self) -> None:
+        """See `servers.ports.Pool`."""
+        upstreams = list(self._upstreams.values())
+        self._upstreams.clear()
+        await asyncio.gather(*(upstream.close() for upstream in upstreams), *self._leaving)
+
+    @asynccontextmanager
+    async def _turn(self, server: UpstreamServer, seconds: float, doing: str) -> AsyncIterator[Upstream]:
+        """A place at the server, within one deadline for waiting, connecting and working."""
+        upstream = self._upstream(server)
+        try:
+            async with asyncio.timeout(seconds), upstream.bulkhead.place():
+                yield upstream
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"Server {server.slug!r} did not {doing} within {seconds:g} s, so the request was cancelled; "
+                "try again, or allow more time."
+            ) from None
+
+    def _upstream(self, server: UpstreamServer) -> Upstream:
+        """The one for this launch. Another launch under the same name replaces it: settings are never mixed."""
+        key = (server.tenant, server.slug)
+        known = self._upstreams.get(key)
+        if known is not None and (known.server.launch, known.server.title) == (server.launch, server.title):
+            return known
+        if known is not None:
+            leaving = asyncio.create_task(known.close())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        upstream = Upstream(server, self._limits, partial(self._on_list_changed, *key))
+        self._upstreams[key] = upstream
+        return upstream
+
+    async def _list(self, upstream: Upstream, connection: Connection, peer: Peer) -> Listing:
+        async def fetch(cursor: str | None) -> dict[str, Any]:
+            return await connection.request(RawRequest("tools/list", {} if cursor is None else {"cursor": cursor}))
+
+        listing = await collect(upstream.server, peer, self._limits.caps, fetch)
+        upstream.mirrored = dict(listing.mirrored)
+        return listing
+
+    async def _call(
+        self, upstream: Upstream, params: Mapping[str, Any], connection: Connection, peer: Peer
+    ) -> dict[str, Any]:
+        try:
+            return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
+        except UpstreamRefused as refusal:
+            if refusal.rpc_code != HEADER_MISMATCH:
+                raise
+            # The headers its schema wants mirrored are unknown or stale; the server executed nothing.
+            await self._list(upstream, connection, peer)
+            return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
+
+
+def require_json(params: Mapping[str, Any]) -> None:
+    """Refuse what cannot be sent: NaN, lone surrogates, objects. Raises InvalidInput."""
+    try:
+        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput(f"The arguments of {params['name']!r} are not valid JSON ({error}).") from error

@@ -1,0 +1,85 @@
+"""Starts the test upstreams as subprocesses, ready when the helper returns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from domain.servers import Launch, Transport, UpstreamServer
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = "tests.upstreams"
+
+
+def stdio_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """argv of a test upstream. `-m` needs the repository root as working folder: see `stdio_server`."""
+    return (sys.executable, "-m", f"{MODULES}.{module}", *arguments)
+
+
+def stdio_server(module: str, *arguments: str, slug: str = "up", env: dict[str, str] | None = None) -> UpstreamServer:
+    launch = Launch(Transport.STDIO, stdio_command(module, *arguments), cwd=str(ROOT), env=env or {})
+    return UpstreamServer("t", slug, slug.title(), launch)
+
+
+@dataclass(slots=True)
+class HttpUpstream:
+    """A running HTTP upstream."""
+
+    url: str
+    transport: Transport
+    process: Process
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
+
+    def server(self, slug: str = "up", headers: dict[str, str] | None = None) -> UpstreamServer:
+        return UpstreamServer("t", slug, slug.title(), Launch(self.transport, url=self.url, headers=headers or {}))
+
+    async def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def http_upstream(
+    transport: Transport, *arguments: str, module: str = "reference", port: int = 0
+) -> AsyncIterator[HttpUpstream]:
+    """A test upstream over HTTP, on a free port unless one is given. Killed on exit."""
+    process = await asyncio.create_subprocess_exec(
+        *stdio_command(module, "--transport", transport.value, "--port", str(port), *arguments), stdout=PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+    running = HttpUpstream(url, transport, process)
+    try:
+        assert url.startswith("http://127.0.0.1:"), "the upstream did not start"
+        yield running
+    finally:
+        await running.kill()
+
+
+@asynccontextmanager
+async def reference(kind: str) -> AsyncIterator[UpstreamServer]:
+    """The reference upstream: `stdio`, `streamable-http` or `sse`, with `-legacy` for the handshake era only."""
+    name = kind.removesuffix("-legacy")
+    era = ("--legacy",) if kind.endswith("-legacy") else ()
+    if name == "stdio":
+        yield stdio_server("reference", *era)
+        return
+    async with http_upstream(Transport(name), *era) as running:
+        yield running.server()
+
+
+REFERENCES = ("stdio", "stdio-legacy", "streamable-http", "streamable-http-legacy", "sse")
+"""Every transport and era of the reference upstream. HTTP+SSE has the handshake era only."""
