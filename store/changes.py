@@ -1,0 +1,57 @@
+"""The numbered change log by which every index follows the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.catalogue import ChangeKind, IndexChange
+from store.database import Database
+from store.numbering import Numbered, allocate, last_number
+from store.tables import CURSORS, INDEX_CHANGES
+
+
+async def log_changes(connection: AsyncConnection, tenant: str, changes: Sequence[tuple[ChangeKind, str]]) -> None:
+    """Append one row per tool, in the transaction that changes the catalogue. Call it last: it takes the log's lock."""
+    if not changes:
+        return
+    numbers = await allocate(connection, Numbered.CHANGES, len(changes))
+    rows = [
+        {"tenant": tenant, "seq": seq, "tool_id": tool_id, "kind": kind.value}
+        for seq, (kind, tool_id) in zip(numbers, changes, strict=True)
+    ]
+    await connection.execute(INDEX_CHANGES.insert(), rows)
+
+
+class ChangeLog:
+    """Reads the log, and keeps named cursors for indexes that several gateways share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def after(self, seq: int, limit: int) -> list[IndexChange]:
+        """The next changes of all tenants behind `seq`, in order; numbers have no gaps."""
+        query = select(INDEX_CHANGES).where(INDEX_CHANGES.c.seq > seq).order_by(INDEX_CHANGES.c.seq).limit(limit)
+        rows = await self._database.rows(query)
+        return [IndexChange(row.seq, row.tenant, row.tool_id, ChangeKind(row.kind)) for row in rows]
+
+    async def head(self) -> int:
+        """The number of the newest change; 0 for an empty log."""
+        return await last_number(self._database, Numbered.CHANGES)
+
+    async def cursor(self, name: str) -> int:
+        """How far the shared index `name` has followed; 0 when it has not begun."""
+        rows = await self._database.rows(select(CURSORS.c.seq).where(CURSORS.c.name == name))
+        return int(rows[0].seq) if rows else 0
+
+    async def advance(self, name: str, seq: int) -> None:
+        """Move a cursor forward; a smaller number changes nothing. An index rebuilt from empty takes a new name."""
+        insert = self._database.insert(CURSORS).values(name=name, seq=seq)
+        upsert = insert.on_conflict_do_update(
+            index_elements=[CURSORS.c.name],
+            set_={"seq": insert.excluded.seq},
+            where=CURSORS.c.seq < insert.excluded.seq,
+        )
+        await self._database.transaction(lambda connection: connection.execute(upsert))

@@ -1,0 +1,152 @@
+"""One database behind two verbs: `rows` reads, `transaction` writes. All connections of the store are opened here.
+
+SQLite: write-ahead log, one writer at a time inside the process, `BEGIN IMMEDIATE` so that two processes queue instead
+of failing. PostgreSQL: reads run without a transaction block, which saves two round trips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable, Row, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import StoreUnavailable
+from store.failures import named_failures
+
+T = TypeVar("T")
+
+CHUNK = 1000
+"""Rows or keys per statement: far below SQLite's 32,766 and PostgreSQL's 32,767 parameters."""
+
+_BUSY_TIMEOUT_MS = 5000
+_CONNECT_TIMEOUT_S = 5
+_COMMAND_TIMEOUT_S = 60
+_PRAGMAS = (
+    f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA foreign_keys=ON",
+)
+
+
+class Database:
+    """An engine with its connection pool. Every failure leaves as StoreUnavailable, StorageFull, InvalidInput or
+    Conflict.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        if self.is_sqlite:
+            self._reader, self._writer = self._engine, self._engine.execution_options(writes=True)
+            self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock()
+        else:
+            self._reader, self._writer = self._engine.execution_options(isolation_level="AUTOCOMMIT"), self._engine
+            self._turn = nullcontext()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def rows(self, query: Executable) -> Sequence[Row[Any]]:
+        """Everything a query finds. Outside any transaction: one statement sees one committed state."""
+
+        async def read() -> Sequence[Row[Any]]:
+            async with self._reader.connect() as connection:
+                return (await connection.execute(query)).all()
+
+        return await self._unbroken(read())
+
+    async def inspect(self, look: Callable[[Connection], T]) -> T:
+        """What a synchronous look at the database finds, outside any transaction."""
+
+        async def read() -> T:
+            async with self._reader.connect() as connection:
+                return await connection.run_sync(look)
+
+        return await self._unbroken(read())
+
+    async def transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `work` returns, once its writes are committed; whatever it raises rolls them back."""
+
+        async def write() -> T:
+            async with self._turn, self._writer.begin() as connection:
+                return await work(connection)
+
+        return await self._unbroken(write())
+
+    async def _unbroken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` to its end even when the caller is cancelled: a connection dropped in mid-sentence is lost to the
+        pool, and nobody could say whether its transaction was committed.
+        """
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        with named_failures():
+            return await asyncio.shield(task)
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that knows ON CONFLICT; both dialects spell it alike, SQLAlchemy has two types for it."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def close(self) -> None:
+        """Wait for what is under way, then close every connection."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._engine.dispose()
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    _create_private(Path(str(url.database)))
+    engine = create_async_engine(url, hide_parameters=True, pool_size=4, max_overflow=4)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we write BEGIN ourselves; the driver's own comes too late to be IMMEDIATE
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    """Make the file for its owner alone: it holds credentials. SQLite gives its side files the same rights."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        reason = error.strerror or "unknown reason"
+        raise StoreUnavailable(f"The database file {path} cannot be opened ({reason}); check its folder.") from error
+
+
+def _postgres_engine(url: URL) -> AsyncEngine:
+    try:
+        return create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=10,
+            pool_pre_ping=True,  # a restarted server costs one ping, not one failed request per pooled connection
+            connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _COMMAND_TIMEOUT_S},
+        )
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable(
+            "PostgreSQL needs its driver; install it with `pip install toolcrib[postgres]`."
+        ) from error
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items in runs of at most CHUNK."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]

@@ -1,0 +1,90 @@
+"""History of syncs: the newest runs of each server, and always its last success."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.catalogue import SyncRun
+from store.database import Database
+from store.json_text import decode, encode
+from store.numbering import Numbered, allocate
+from store.tables import SYNC_RUNS
+
+KEPT_RUNS = 100
+"""Per server: eight hours of polling every five minutes. Older runs go, or polling would fill the disk."""
+
+_COUNTS = ("added", "changed", "removed", "unchanged", "skipped", "embedded")
+
+
+class SyncRunRepository:
+    """Adds runs and reads them back, the newest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, run: SyncRun) -> None:
+        """Record a run, and forget those of the same server beyond KEPT_RUNS except its last success."""
+
+        async def work(connection: AsyncConnection) -> None:
+            (seq,) = await allocate(connection, Numbered.RUNS, 1)
+            await connection.execute(insert(SYNC_RUNS).values({**_row(run), "seq": seq}))
+            await self._prune(connection, run.tenant, run.server)
+
+        await self._database.transaction(work)
+
+    async def list(self, tenant: str, *, server: str | None = None, limit: int = 100) -> list[SyncRun]:
+        """The newest runs of a tenant, or of one server."""
+        query = select(SYNC_RUNS).where(SYNC_RUNS.c.tenant == tenant)
+        if server is not None:
+            query = query.where(SYNC_RUNS.c.server == server)
+        rows = await self._database.rows(query.order_by(SYNC_RUNS.c.seq.desc()).limit(limit))
+        return [_run(row) for row in rows]
+
+    async def last_success(self, tenant: str) -> dict[str, float]:
+        """Per server, when its tools were last seen to be what the catalogue says (epoch seconds)."""
+        query = (
+            select(SYNC_RUNS.c.server, func.max(SYNC_RUNS.c.finished_at).label("at"))
+            .where(SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.succeeded)
+            .group_by(SYNC_RUNS.c.server)
+        )
+        return {row.server: row.at for row in await self._database.rows(query)}
+
+    async def _prune(self, connection: AsyncConnection, tenant: str, server: str) -> None:
+        of_server = (SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == server)
+        newest = select(SYNC_RUNS.c.seq).where(*of_server).order_by(SYNC_RUNS.c.seq.desc())
+        oldest_kept = newest.offset(KEPT_RUNS - 1).limit(1).scalar_subquery()
+        last_success = newest.where(SYNC_RUNS.c.succeeded).limit(1).scalar_subquery()
+        stale = (SYNC_RUNS.c.seq < oldest_kept, SYNC_RUNS.c.seq != func.coalesce(last_success, 0))
+        await connection.execute(delete(SYNC_RUNS).where(*of_server, *stale))
+
+
+def _row(run: SyncRun) -> dict[str, Any]:
+    return {
+        "tenant": run.tenant,
+        "server": run.server,
+        "trigger": run.trigger,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "generation": run.generation,
+        "succeeded": run.error is None,
+        "counts": encode({name: getattr(run, name) for name in _COUNTS}),
+        "error": None if run.error is None else encode(run.error),
+        "warnings": encode(list(run.warnings)),
+    }
+
+
+def _run(row: Row[Any]) -> SyncRun:
+    return SyncRun(
+        tenant=row.tenant,
+        server=row.server,
+        trigger=row.trigger,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        generation=row.generation,
+        **decode(row.counts),
+        error=None if row.error is None else decode(row.error),
+        warnings=tuple(decode(row.warnings)),
+    )

@@ -1,0 +1,108 @@
+"""Registered servers. Credentials live in a column of their own and leave only inside `Launch`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.catalogue import ChangeKind
+from domain.errors import Conflict, NameTaken, ServerNotFound
+from domain.servers import Launch, Transport, UpstreamServer
+from domain.tools import ToolState
+from store.changes import log_changes
+from store.database import Database
+from store.json_text import decode, encode
+from store.tables import SERVERS, SYNC_RUNS, TOOLS
+
+
+class ServerRepository:
+    """One row per server and tenant. `generation` moves only with the catalogue (store/catalogue.py)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, server: UpstreamServer) -> None:
+        """Register a server as never synced. Raises NameTaken."""
+        row = {**_columns(server), "tenant": server.tenant, "slug": server.slug, "generation": 0}
+        try:
+            await self._database.transaction(lambda connection: connection.execute(insert(SERVERS).values(row)))
+        except Conflict as error:
+            raise NameTaken(
+                f"A server named {server.slug!r} is registered already; choose another name or remove that one first."
+            ) from error
+
+    async def get(self, tenant: str, slug: str) -> UpstreamServer:
+        """One server by name. Raises ServerNotFound."""
+        found = await self._select(select(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
+        if not found:
+            raise _not_found(slug)
+        return found[0]
+
+    async def everywhere(self) -> list[UpstreamServer]:
+        """The servers of all tenants, for the parts that serve the whole installation."""
+        return await self._select(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
+
+    async def update(self, server: UpstreamServer) -> None:
+        """Replace title, launch and enabled; the generation stays the store's own. Raises ServerNotFound."""
+        key = (SERVERS.c.tenant == server.tenant, SERVERS.c.slug == server.slug)
+        change = update(SERVERS).where(*key).values(_columns(server))
+        changed = await self._database.transaction(lambda connection: connection.execute(change))
+        if changed.rowcount == 0:
+            raise _not_found(server.slug)
+
+    async def remove(self, tenant: str, slug: str) -> None:
+        """Forget a server and its sync runs; its tools become tombstones and leave the index. Raises ServerNotFound.
+
+        The tombstones keep the tool ids: a server registered again under this name gets the same ones.
+        """
+        active = (TOOLS.c.tenant == tenant, TOOLS.c.server == slug, TOOLS.c.state == ToolState.ACTIVE)
+
+        async def work(connection: AsyncConnection) -> None:
+            gone = await connection.execute(delete(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
+            if gone.rowcount == 0:
+                raise _not_found(slug)
+            await connection.execute(delete(SYNC_RUNS).where(SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == slug))
+            tool_ids = (await connection.execute(select(TOOLS.c.tool_id).where(*active))).scalars().all()
+            await connection.execute(update(TOOLS).where(*active).values(state=ToolState.REMOVED.value))
+            await log_changes(connection, tenant, [(ChangeKind.DELETE, tool_id) for tool_id in tool_ids])
+
+        await self._database.transaction(work)
+
+    async def _select(self, query: Select[Any]) -> list[UpstreamServer]:
+        return [_server(row) for row in await self._database.rows(query)]
+
+    async def list(self, tenant: str) -> list[UpstreamServer]:
+        """A tenant's servers by name."""
+        return await self._select(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
+
+
+def _not_found(slug: str) -> ServerNotFound:
+    return ServerNotFound(f"No server named {slug!r} is registered; `toolcrib servers list` shows the ones that are.")
+
+
+def _columns(server: UpstreamServer) -> dict[str, Any]:
+    launch = server.launch
+    return {
+        "title": server.title,
+        "transport": launch.transport.value,
+        "command": encode(list(launch.command)),
+        "cwd": launch.cwd,
+        "url": launch.url,
+        "enabled": server.enabled,
+        "secrets": encode({"env": dict(launch.env), "headers": dict(launch.headers)}),
+    }
+
+
+def _server(row: Row[Any]) -> UpstreamServer:
+    secrets = decode(row.secrets)
+    launch = Launch(
+        transport=Transport(row.transport),
+        command=tuple(decode(row.command)),
+        cwd=row.cwd,
+        url=row.url,
+        env=secrets["env"],
+        headers=secrets["headers"],
+    )
+    return UpstreamServer(row.tenant, row.slug, row.title, launch, row.enabled, row.generation)

@@ -1,0 +1,141 @@
+"""The tables, as SQLAlchemy Core sees them. `migrations/` creates them; a test compares the two.
+
+`tenant` leads every primary key, except in the three tables that belong to the installation and hold nothing of a
+tenant's: `counters` (numbering), `cursors` (how far a shared index has followed) and `vectors` (content-addressed).
+JSON lives in text columns (store/json_text.py). Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+
+METADATA = MetaData()
+
+KEY = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared or ordered: by code point on both databases."""
+
+SERVERS = Table(
+    "servers",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("slug", KEY, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("command", Text, nullable=False),  # JSON array
+    Column("cwd", Text),
+    Column("url", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("secrets", Text, nullable=False),  # JSON {env, headers}: apart, so that it can be encrypted alone
+)
+
+TOOLS = Table(
+    "tools",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("tool_id", KEY, primary_key=True),
+    Column("server", KEY, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("contract_hash", Text, nullable=False),
+    Column("semantic_hash", Text, nullable=False),
+    Column("raw", Text, nullable=False),  # JSON: the upstream object
+    Column("indexed", Text, nullable=False),  # JSON array: the four texts of domain.text.ToolText
+    Index("tools_by_server", "tenant", "server"),
+)
+
+TOOL_VERSIONS = Table(
+    "tool_versions",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("tool_id", KEY, nullable=False),
+    Column("contract_hash", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Index("tool_versions_by_tool", "tenant", "tool_id", "seq"),
+)
+
+INDEX_CHANGES = Table(
+    "index_changes",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("tool_id", KEY, nullable=False),
+    Column("kind", Text, nullable=False),
+    Index("index_changes_by_seq", "seq", unique=True),
+)
+
+COUNTERS = Table(
+    "counters",
+    METADATA,
+    Column("name", KEY, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+CURSORS = Table(
+    "cursors",
+    METADATA,
+    Column("name", KEY, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+VECTORS = Table(
+    "vectors",
+    METADATA,
+    Column("key", KEY, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("id", KEY, primary_key=True),
+    Column("subject", KEY, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("max_tools", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("memory", Text, nullable=False),  # JSON (store/memory_json.py)
+    Index("sessions_by_age", "tenant", "created_at", "id"),
+    Index("sessions_by_expiry", "expires_at"),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", KEY, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("session_id", KEY),
+    Column("parent_id", KEY),
+    Column("subject", KEY, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("propensity", Double, nullable=False),
+    Column("latency_ms", Double, nullable=False),
+    Column("versions", Text, nullable=False),  # JSON object
+    Column("body", Text, nullable=False),  # JSON object
+    Index("events_by_id", "tenant", "id", unique=True),
+    Index("events_by_session", "tenant", "session_id", "seq"),
+)
+
+SYNC_RUNS = Table(
+    "sync_runs",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("server", KEY, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("succeeded", Boolean, nullable=False),
+    Column("counts", Text, nullable=False),  # JSON {added, changed, removed, unchanged, skipped, embedded}
+    Column("error", Text),  # JSON string: upstream words may hold any character
+    Column("warnings", Text, nullable=False),  # JSON array
+    Index("sync_runs_by_server", "tenant", "server", "seq"),
+)

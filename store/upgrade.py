@@ -1,0 +1,32 @@
+"""Runs Alembic inside a transaction of ours. Imported only when a migration is due (store/migrate.py)."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+import migrations
+from domain.errors import StoreUnavailable
+from store.migrate import HEAD, revision
+
+
+def upgrade(connection: Connection) -> None:
+    """Upgrade to the newest revision. Raises StoreUnavailable for a revision that this code does not know."""
+    config = _config()
+    present = revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        raise StoreUnavailable(
+            f"A newer Toolcrib wrote this database (schema {present}, this one knows {HEAD}); upgrade Toolcrib, "
+            "or name another database."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(next(iter(migrations.__path__))).replace("%", "%%"))
+    return config
