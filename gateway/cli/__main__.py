@@ -1,0 +1,7 @@
+"""`python -m gateway.cli` is `toolcrib`."""
+
+from __future__ import annotations
+
+from gateway.cli.main import main
+
+main()
