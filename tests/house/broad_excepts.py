@@ -1,4 +1,8 @@
-"""Where `except Exception` and its like stand, and where they may: in the outermost loop of a task, with a reason."""
+"""Where `except Exception` and its like stand, and where they may.
+
+They may stand in the outermost loop of a task, where whatever happens must become an answer instead of a silent end,
+or around clean-up that raises again. Each file of the list says which.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,14 @@ from pathlib import Path
 
 from tests.house.budgets import ROOT
 
-ALLOWED: Mapping[str, str] = {}
-"""File -> why its outermost loop must outlive whatever happens inside it."""
+ALLOWED: Mapping[str, str] = {
+    "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why it did not start",
+    "index/engines/edge_errors.py": "the engine has no exception types; what is not the engine's is raised again",
+    "servers/connection.py": "outermost loop of an upstream's owner task: whatever the SDK raises becomes a named error",
+    "servers/stdio.py": "closes the child's lifeline, then raises again",
+    "store/store.py": "closes the database that could not be opened, then raises again",
+}
+"""File -> why it must catch what it cannot name."""
 
 _BROAD = ("Exception", "BaseException")
 

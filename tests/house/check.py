@@ -56,7 +56,7 @@ BIN = Path(sys.executable).parent
 TOOLS = (
     Tool("types", ("mypy",), r"^.+: error: "),
     Tool("lint", ("ruff", "check", "--output-format=concise", "."), r"^\S+:\d+:\d+: "),
-    Tool("format", ("ruff", "format", "--check", "."), r"^Would reformat: "),
+    Tool("format", ("ruff", "format", "--check", "--output-format=concise", "."), r": unformatted: "),
     Tool("imports", ("lint-imports", "--no-logo"), r" BROKEN\b"),
 )
 
