@@ -13,9 +13,9 @@ from pathlib import Path
 from tests.house.budgets import ROOT
 
 ALLOWED: Mapping[str, str] = {
-    "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why it did not start",
+    "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why",
     "index/engines/edge_errors.py": "the engine has no exception types; what is not the engine's is raised again",
-    "servers/connection.py": "outermost loop of an upstream's owner task: whatever the SDK raises becomes a named error",
+    "servers/connection.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
     "servers/stdio.py": "closes the child's lifeline, then raises again",
     "store/store.py": "closes the database that could not be opened, then raises again",
 }
