@@ -27,7 +27,7 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import ToolListChangedNotification
 
 from domain.errors import UpstreamError
-from domain.servers import UpstreamServer
+from domain.servers import Transport, UpstreamServer
 from servers.failures import NotSent, connect_failed, connect_timed_out, connection_lost, died_at_start, request_failed
 from servers.limits import Limits
 from servers.negotiation import Era, Negotiator, Peer
@@ -154,13 +154,13 @@ class Connection:
         """The outermost loop of the owner task: whatever happens inside becomes `failure`, and wakes every waiter."""
         try:
             failure = await self._attempt()
-            if failure is not None and self._died_of_probe and not self._closing:
-                self._era = Era.HANDSHAKE
+            if self._died_of_probe and self.server.launch.transport is Transport.STDIO and not self._closing:
+                self._era, self._handshake_error = Era.HANDSHAKE, None
                 failure = await self._attempt()
             self.failure = failure
         finally:
             self.ended = True
-            self._end_jobs(self.failure or connection_lost(self.server, self._notes, "while it was closed"))
+            self._end_jobs(connection_lost(self.server, self._notes, "while it was in use"))
             if self.failure is None and self.peer is None:
                 self.failure = died_at_start(self.server, self._notes)
             self._settled.set()
@@ -168,7 +168,6 @@ class Connection:
     async def _attempt(self) -> UpstreamError | None:
         """One life of the connection; what ended it, or None for a clean end."""
         self._died_of_probe = False
-        self._handshake_error = None
         self._notes = notes = WireNotes(stderr=self._stderr)
         self._stderr.mark()
         self._scope = anyio.CancelScope()
@@ -179,8 +178,8 @@ class Connection:
                     watchers.start_soon(self._watch, notes)
                     await self._live(notes, timer)
                     watchers.cancel_scope.cancel()
-                return None
-        except Exception as error:  # noqa: BLE001 - the owner's outermost loop: anything the SDK raises ends here
+                    return None
+        except Exception as error:  # the owner's outermost loop: anything the SDK raises ends here
             if self.peer is None and not self._timed_out:
                 return connect_failed(self.server, notes, self._handshake_error or error)
             logger.debug("connection to %s ended", self.server.slug, exc_info=error)
@@ -208,11 +207,12 @@ class Connection:
                 )
                 try:
                     peer = await negotiator.run(self._era)
-                except BaseException as error:
-                    over = notes.over.is_set() and notes.fault is None and not self._timed_out
-                    self._died_of_probe = negotiator.probing and over
-                    self._handshake_error = error if isinstance(error, Exception) else None
+                except Exception as error:
+                    # Leaving the contexts around us may replace it by a cancellation.
+                    self._handshake_error = error
                     raise
+                finally:
+                    self._died_of_probe = negotiator.probing and notes.fault is None and not self._timed_out
                 timer.cancel()
                 self.peer = peer
                 self._settled.set()

@@ -9,6 +9,7 @@ UpstreamUnreachable
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import httpx2
 from mcp import MCPError
@@ -101,24 +102,30 @@ def connect_failed(server: UpstreamServer, notes: WireNotes, error: BaseExceptio
         return notes.fault
     found = list(leaves(error))
     for leaf in found:
-        if isinstance(leaf, UpstreamError):
-            return leaf
-        if isinstance(leaf, MCPError):
-            return _refused_handshake(server, notes, leaf)
-        if isinstance(leaf, httpx2.HTTPStatusError):
-            return from_http(server, HttpFailure(HttpFault.STATUS, leaf.response.status_code))
-        if isinstance(leaf, httpx2.SSEError):
-            return from_http(server, HttpFailure(HttpFault.MEDIA, 200, "not an event stream"))
-        if isinstance(leaf, httpx2.TransportError):
-            return from_http(server, HttpFailure(HttpFault.CONNECT, 0, str(leaf)))
+        if (known := _known_failure(server, notes, leaf)) is not None:
+            return known
+    kind = type(found[0]).__name__
     if any(isinstance(leaf, ValidationError | RuntimeError | ValueError) for leaf in found):
         return UpstreamProtocolError(
             f"Server {server.slug!r} answered the handshake with something that is not the Model Context Protocol "
-            f"({type(found[0]).__name__}); check its command or address."
+            f"({kind}); check its command or address."
         )
-    return UpstreamUnreachable(
-        f"Server {server.slug!r} cannot be reached ({type(found[0]).__name__}); check its command or address."
-    )
+    return UpstreamUnreachable(f"Server {server.slug!r} cannot be reached ({kind}); check its command or address.")
+
+
+def _known_failure(server: UpstreamServer, notes: WireNotes, leaf: BaseException) -> UpstreamError | None:
+    match leaf:
+        case UpstreamError():
+            return leaf
+        case MCPError():
+            return _refused_handshake(server, notes, leaf)
+        case httpx2.HTTPStatusError():
+            return from_http(server, HttpFailure(HttpFault.STATUS, leaf.response.status_code))
+        case httpx2.SSEError():
+            return from_http(server, HttpFailure(HttpFault.MEDIA, detail="no event stream"))
+        case httpx2.TransportError():
+            return from_http(server, HttpFailure(HttpFault.CONNECT, detail=str(leaf)))
+    return None
 
 
 def request_failed(server: UpstreamServer, notes: WireNotes, method: str, error: MCPError) -> UpstreamError:
@@ -176,20 +183,21 @@ def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
 
 def message_too_large(server: UpstreamServer, cap: int) -> UpstreamProtocolError:
     return UpstreamProtocolError(
-        f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB, so its connection was closed; ask it for less."
+        f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB, so its connection was closed; "
+        "ask it for less."
     )
 
 
 def _from_status(server: UpstreamServer, status: int) -> UpstreamError:
     who, where = f"Server {server.slug!r}", server.launch.display
-    if status in {401, 403}:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return UpstreamUnreachable(f"{who} refused our credentials (HTTP {status}); set the header it expects.")
-    if status in {404, 405}:
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
         return UpstreamUnreachable(
             f"{who} offers no MCP endpoint at {where} (HTTP {status}); check the URL, and the transport: "
             "older servers need --transport sse."
         )
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return UpstreamUnreachable(f"{who} asks us to slow down (HTTP 429); try again later.", retry_after_s=10.0)
     return UpstreamUnreachable(f"{who} answered HTTP {status} at {where}; check its own log, then try again.")
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, cast
 
 import httpx2
@@ -79,9 +80,9 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
         except httpx2.TransportError as error:
             return _made_up(HttpFailure(HttpFault.BROKEN, 0, str(error) or type(error).__name__))
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.status_code in {202, 204} or response.has_redirect_location:
+        if response.status_code in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT} or response.has_redirect_location:
             return response
-        if response.status_code < 300 and media == "text/event-stream":
+        if response.is_success and media == "text/event-stream":
             return response  # capped per event by the SDK
         return await self._whole(request, response, media)
 
@@ -97,17 +98,11 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
             await response.aclose()
         if body is None:
             return _made_up(HttpFailure(HttpFault.TOO_LARGE, response.status_code, f"more than {self._cap} bytes"))
-        status = response.status_code
-        if status < 300:
+        if response.is_success:
             if media != "application/json":
-                return _made_up(HttpFailure(HttpFault.MEDIA, status, media or "no content type"))
-            return httpx2.Response(status, headers=_kept(response), content=body)
-        error_reply = _rpc_error(body)
-        if SESSION_HEADER in request.headers and _session_unknown(status, error_reply):
-            return _made_up(HttpFailure(HttpFault.SESSION, status))
-        if error_reply is None:
-            return _made_up(HttpFailure(HttpFault.STATUS, status))
-        return httpx2.Response(status, headers={"content-type": "application/json"}, content=body)
+                return _made_up(HttpFailure(HttpFault.MEDIA, response.status_code, media or "no content type"))
+            return httpx2.Response(response.status_code, headers=_kept(response), content=body)
+        return _refusal(request, response.status_code, body)
 
     async def _read(self, response: httpx2.Response) -> bytes | None:
         """The raw body, or None when it is over the cap or compressed against our wish (a zip bomb needs that)."""
@@ -120,6 +115,16 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
             if len(body) > self._cap:
                 return None
         return bytes(body)
+
+
+def _refusal(request: httpx2.Request, status: int, body: bytes) -> httpx2.Response:
+    """An HTTP error as the JSON-RPC error in its body, or as a made-up one."""
+    error = _rpc_error(body)
+    if SESSION_HEADER in request.headers and _session_unknown(status, error):
+        return _made_up(HttpFailure(HttpFault.SESSION, status))
+    if error is None:
+        return _made_up(HttpFailure(HttpFault.STATUS, status))
+    return httpx2.Response(status, headers={"content-type": "application/json"}, content=body)
 
 
 def _kept(response: httpx2.Response) -> list[tuple[str, str]]:
@@ -144,9 +149,9 @@ def _rpc_error(body: bytes) -> Mapping[str, Any] | None:
 
 def _session_unknown(status: int, error: Mapping[str, Any] | None) -> bool:
     """404 by the specification; some servers say 400 and name the session."""
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return True
-    return status == 400 and error is not None and "session" in str(error.get("message", "")).lower()
+    return status == HTTPStatus.BAD_REQUEST and error is not None and "session" in str(error.get("message", "")).lower()
 
 
 class BreakingTransport(FaultingTransport):
@@ -164,7 +169,7 @@ class BreakingTransport(FaultingTransport):
             if request.method == "POST":
                 self._fail(f"could not be sent a message ({error})")
             raise
-        if request.method == "POST" and response.status_code >= 400:
+        if request.method == "POST" and response.is_error:
             self._fail(f"refused a message with HTTP {response.status_code}")
         return response
 
@@ -184,7 +189,7 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
 
         def factory(
             headers: dict[str, str] | None = None,  # noqa: ARG001 - the SDK hands back what we gave it: nothing
-            timeout: httpx2.Timeout | None = None,  # noqa: ARG001, ASYNC109 - our deadlines rule
+            timeout: httpx2.Timeout | None = None,  # noqa: ARG001 - our deadlines rule
             auth: httpx2.Auth | None = None,  # noqa: ARG001
         ) -> httpx2.AsyncClient:
             return _client(server, limits, breaking)
@@ -192,9 +197,11 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
         async with sse_client(url, httpx_client_factory=factory) as (read, write):
             yield read, write
         return
-    async with _client(server, limits, FaultingTransport(inner, cap)) as client:
-        async with streamable_http_client(url, http_client=client, max_sse_event_size=cap) as (read, write):
-            yield read, write
+    async with (
+        _client(server, limits, FaultingTransport(inner, cap)) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=cap) as (read, write),
+    ):
+        yield read, write
 
 
 def _client(server: UpstreamServer, limits: Limits, transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:

@@ -13,9 +13,10 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -23,6 +24,7 @@ from mcp_types import jsonrpc_message_adapter
 
 from domain.errors import UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import UpstreamServer
+from servers.failures import message_too_large
 from servers.limits import KIB, Limits
 from servers.wire import TransportStreams, WireNotes
 
@@ -74,10 +76,12 @@ async def stdio_streams(server: UpstreamServer, limits: Limits, notes: WireNotes
     inbound, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write, outbound = anyio.create_memory_object_stream[SessionMessage](0)
     reader = _LineReader(server, limits, notes)
+    # A child blocked on a full pipe cannot end: both pipes are read until it has, whoever is cancelled meanwhile.
+    reading = anyio.CancelScope(shield=True), anyio.CancelScope(shield=True)
     try:
         async with anyio.create_task_group() as pumps:
-            pumps.start_soon(_pump_stderr, process, notes)
-            pumps.start_soon(reader.pump, process, inbound)
+            pumps.start_soon(_within, reading[0], _pump_stderr(process, notes))
+            pumps.start_soon(_within, reading[1], reader.pump(process, inbound))
             pumps.start_soon(_pump_stdin, process, outbound)
             try:
                 yield read, write
@@ -87,40 +91,48 @@ async def stdio_streams(server: UpstreamServer, limits: Limits, notes: WireNotes
                     read.close()
                     await _stop(process, lifeline, limits.deadlines.stop_s)
                     notes.exit_code = process.returncode
-                pumps.cancel_scope.cancel()
+                for scope in (*reading, pumps.cancel_scope):
+                    scope.cancel()
     finally:
         for stream in (inbound, read, write, outbound):
             stream.close()
+
+
+async def _within(scope: anyio.CancelScope, work: Coroutine[Any, Any, None]) -> None:
+    with scope:
+        await work
 
 
 async def _start(server: UpstreamServer, limits: Limits) -> tuple[Process, int]:
     """The supervisor process, and the lifeline's write end, ours alone."""
     environment = child_environment(server.launch.env)
     command = resolve_command(server, environment)
-    held, lifeline = os.pipe()
-    interpreter = (sys.executable, "-I", "-S", _SUPERVISOR, str(held), str(limits.deadlines.stop_s / 2))
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *interpreter,
-            command,
-            *server.launch.command[1:],
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=environment,
-            cwd=server.launch.cwd,
-            pass_fds=(held,),
-            start_new_session=True,
-        )
-    except BaseException as error:
-        os.close(lifeline)
-        if isinstance(error, OSError | ValueError):
+    interpreter = (sys.executable, "-I", "-S", _SUPERVISOR)
+    with contextlib.ExitStack() as undo:
+        held, lifeline = os.pipe()
+        undo.callback(os.close, lifeline)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *interpreter,
+                str(held),
+                str(limits.deadlines.stop_s / 2),
+                command,
+                *server.launch.command[1:],
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment,
+                cwd=server.launch.cwd,
+                pass_fds=(held,),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
             raise UpstreamUnreachable(
                 f"Server {server.slug!r} cannot start ({error}); check its command, environment and working folder."
             ) from error
-        raise
-    finally:
-        os.close(held)
+        finally:
+            os.close(held)
+        undo.pop_all()
     return process, lifeline
 
 
@@ -181,13 +193,14 @@ class _LineReader:
         async with inbound:
             while chunk := await process.stdout.read(_CHUNK):
                 buffer += chunk
-                *lines, rest = buffer.split(b"\n") if b"\n" in chunk else (buffer,)
-                for line in lines:
-                    if not await self._deliver(bytes(line), inbound):
-                        break
-                buffer = bytearray(rest)
+                if b"\n" in chunk:
+                    *lines, rest = buffer.split(b"\n")
+                    buffer = rest
+                    for line in lines:
+                        if not await self._deliver(bytes(line), inbound):
+                            break
                 if len(buffer) > self._cap:
-                    self._fault(f"sent a message of more than {self._cap} bytes")
+                    self._notes.fail(message_too_large(self._server, self._cap))
                 if self._notes.fault is not None:
                     break
             else:

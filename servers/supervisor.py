@@ -93,7 +93,7 @@ def _end_descendants(child: int, stop_s: float, woken: int) -> None:
 def _descendants(child: int) -> set[int]:
     """Every process below this one. Without /proc (macOS) only the child's process group is known."""
     try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - as below
     except OSError:
         return _group(child)
     children: dict[int, list[int]] = {}

@@ -5,12 +5,13 @@
 Over HTTP it prints its URL on the first line of stdout once it listens.
 """
 
+# ruff: noqa: T201 - what a server prints is the point
+
 from __future__ import annotations
 
 import argparse
 import asyncio
 import socket
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,12 +188,12 @@ class HandshakeOnly:
         await self._app(scope, receive, send)
 
 
-def sse_app(server: Server[Any]) -> Starlette:
+def sse_app(server: Server[Any], *, legacy: bool) -> Starlette:
     transport = SseServerTransport("/messages/")
 
     async def connect(request: Request) -> Response:
         async with transport.connect_sse(request.scope, request.receive, request._send) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+            await serve_streams(server, read, write, legacy=legacy)
         return Response()
 
     return Starlette(
@@ -201,21 +202,26 @@ def sse_app(server: Server[Any]) -> Starlette:
 
 
 def serve_http(server: Server[Any], transport: str, port: int, *, legacy: bool) -> None:
-    app: ASGIApp = sse_app(server) if transport == "sse" else server.streamable_http_app(host="127.0.0.1")
+    streamable: ASGIApp = server.streamable_http_app(host="127.0.0.1")
+    app = sse_app(server, legacy=legacy) if transport == "sse" else HandshakeOnly(streamable) if legacy else streamable
     listening = socket.create_server(("127.0.0.1", port))
     path = "sse" if transport == "sse" else "mcp"
     print(f"http://127.0.0.1:{listening.getsockname()[1]}/{path}", flush=True)
-    config = uvicorn.Config(HandshakeOnly(app) if legacy else app, log_level="error", timeout_graceful_shutdown=0)
+    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=0)
     uvicorn.Server(config).run(sockets=[listening])
 
 
 async def serve_stdio(server: Server[Any], *, legacy: bool) -> None:
     async with stdio_server() as (read, write):
-        options = server.create_initialization_options()
-        if legacy:
-            await serve_loop(server, read, write, lifespan_state={}, init_options=options)
-        else:
-            await server.run(read, write, options)
+        await serve_streams(server, read, write, legacy=legacy)
+
+
+async def serve_streams(server: Server[Any], read: Any, write: Any, *, legacy: bool) -> None:
+    options = server.create_initialization_options()
+    if legacy:
+        await serve_loop(server, read, write, lifespan_state={}, init_options=options)
+    else:
+        await server.run(read, write, options)
 
 
 def main() -> None:
@@ -232,4 +238,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -81,5 +81,5 @@ async def reference(kind: str) -> AsyncIterator[UpstreamServer]:
         yield running.server()
 
 
-REFERENCES = ("stdio", "stdio-legacy", "streamable-http", "streamable-http-legacy", "sse")
-"""Every transport and era of the reference upstream. HTTP+SSE has the handshake era only."""
+REFERENCES = ("stdio", "stdio-legacy", "streamable-http", "streamable-http-legacy", "sse", "sse-legacy")
+"""Every transport and era of the reference upstream."""

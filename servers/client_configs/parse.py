@@ -1,0 +1,82 @@
+"""From a client's configuration text to entries that can be registered. Half a good file is imported by half."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from domain.errors import InvalidInput
+from servers.client_configs.entries import ClientConfig, ConfigEntry
+from servers.client_configs.jsonc import to_plain_json
+from servers.client_configs.launches import BadEntry, launch_of
+
+SECTIONS = ("mcpServers", "servers", "mcp_servers", "context_servers")
+"""Where clients keep their servers: Claude, Cursor and Windsurf; VS Code; Codex; Zed."""
+
+_NESTS = ("mcp", "mcp.servers")
+"""VS Code's settings.json keeps the section one level down."""
+
+_MAX_TITLE = 200
+
+
+def parse_client_config(text: str, filename: str, variables: Mapping[str, str] | None = None) -> ClientConfig:
+    """The servers of a configuration. Only `variables` resolve references such as `${API_KEY}`.
+
+    Raises InvalidInput, with line and column, for a text that cannot be read, and for one without servers in it.
+    """
+    document = _read(text.removeprefix("\ufeff"), filename)
+    servers = _section(document, filename)
+    entries: list[ConfigEntry] = []
+    problems: list[str] = []
+    for title, entry in servers.items():
+        try:
+            entries.append(_entry(title, entry, variables or {}))
+        except BadEntry as error:
+            problems.append(f"{_shown(title)} in {filename} was left out: {error}.")
+    return ClientConfig(tuple(entries), tuple(problems))
+
+
+def _read(text: str, filename: str) -> object:
+    try:
+        if PurePath(filename).suffix.lower() == ".toml":
+            return tomllib.loads(text)
+        return json.loads(to_plain_json(text))
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"{filename} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}; correct it there."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{filename} is not valid TOML: {error}; correct it there.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"{filename} cannot be read: {type(error).__name__}, too deep or too long a value; simplify it."
+        ) from error
+
+
+def _section(document: object, filename: str) -> Mapping[str, Any]:
+    if isinstance(document, dict):
+        places = [document, *(document[nest] for nest in _NESTS if isinstance(document.get(nest), dict))]
+        for place in places:
+            for section in SECTIONS:
+                if isinstance(place.get(section), dict):
+                    found: Mapping[str, Any] = place[section]
+                    return found
+    raise InvalidInput(
+        f"{filename} has no list of MCP servers; give it one of {', '.join(SECTIONS[:3])} with an entry per server."
+    )
+
+
+def _entry(title: str, entry: object, variables: Mapping[str, str]) -> ConfigEntry:
+    if not title.strip() or len(title) > _MAX_TITLE:
+        raise BadEntry(f"a server needs a name of 1 to {_MAX_TITLE} characters")
+    if not isinstance(entry, dict):
+        raise BadEntry("an entry is an object with a command or a URL")
+    enabled = entry.get("enabled", True) is not False and entry.get("disabled", False) is not True
+    return ConfigEntry(title, launch_of(entry, variables), enabled)
+
+
+def _shown(title: str) -> str:
+    return repr(title[:_MAX_TITLE])
