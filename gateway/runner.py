@@ -70,7 +70,7 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
 async def open_in_process(settings: Settings) -> AsyncIterator[ApiClient]:
     """A short command's gateway: same routes, no socket, no background work. Owns the folder meanwhile."""
     with claim(settings.data):
-        async with open_toolcrib(settings, background=False) as crib:
+        async with open_toolcrib(settings, follow=False) as crib:
             app = make_app(crib)
             async with app.router.lifespan_context(app):
                 transport = httpx2.ASGITransport(app=app)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,9 +25,7 @@ from servers.pool import ServerPool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
-from sync.schedule import Schedule
-
-logger = logging.getLogger(__name__)
+from sync.schedule import Pace, SyncSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Toolcrib:
     pool: ServerPool
     indexer: Indexer
     engine: SyncEngine
-    schedule: Schedule
+    schedule: SyncSchedule
     journal: Journal
     freshness: Freshness
     catalogue: CatalogueReader
@@ -51,10 +49,10 @@ class Toolcrib:
 
 
 @asynccontextmanager
-async def open_toolcrib(settings: Settings, *, background: bool = True) -> AsyncIterator[Toolcrib]:
+async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIterator[Toolcrib]:
     """Open the data folder's contents. The caller owns the folder (gateway.data_folder.claim).
 
-    `background` starts the catalogue schedule; short commands leave it off. Raises the Unavailable family.
+    `follow` keeps the catalogue in step by push and poll; short commands leave it off. Raises the Unavailable family.
     """
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store_url)
@@ -72,11 +70,10 @@ async def open_toolcrib(settings: Settings, *, background: bool = True) -> Async
         await _warm(crib)
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
-        crib.indexer.start()
-        stack.push_async_callback(crib.indexer.close)
-        if background:
-            crib.schedule.start()
-            stack.push_async_callback(crib.schedule.close)
+        stack.push_async_callback(crib.engine.close)
+        background = [crib.indexer.run()] + ([crib.schedule.run()] if follow else [])
+        for work in background:
+            stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
 
 
@@ -102,14 +99,15 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         store, catalogue, journal, SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s)
     )
 
-    def on_run(run: SyncRun) -> None:
+    async def on_run(run: SyncRun) -> None:
         if run.error is None:
             freshness.verified(run.tenant, run.server, run.finished_at)
         if run.added or run.changed or run.removed:
             catalogue.forget(run.tenant, run.server)
+            await freshness.catalogue_changed(await store.changes.head())
 
     engine = SyncEngine(store, pool, indexer, on_run=on_run)
-    schedule = Schedule(store, engine, poll_s=settings.poll_s)
+    schedule = SyncSchedule(engine, store.servers.everywhere, Pace(poll_s=settings.poll_s))
     return Toolcrib(
         settings=settings,
         store=store,
@@ -126,6 +124,11 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
         servers=Servers(store, pool, indexer, catalogue),
     )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _warm(crib: Toolcrib) -> None:

@@ -1,0 +1,148 @@
+"""The facade of the index: what sync writes, what the gateway asks. One per process; `open_index` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from domain.candidates import Ranking
+from domain.errors import IndexUnavailable
+from domain.text import TEXT_VERSION
+from index.documents import field_texts, point_id, points
+from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
+from index.engines.edge import EdgeEngine
+from index.fields import DENSE_FIELDS
+from index.ports import (
+    Embedder,
+    Engine,
+    EngineManifest,
+    IndexDocument,
+    SearchRequest,
+    UpsertReport,
+    VectorCache,
+)
+from index.retriever import Retriever
+from index.sparse import SPARSE_VERSION, Bm25Encoder
+
+BATCH = 128
+"""Documents embedded and stored at a time: searchable within seconds, little lost when the process dies."""
+
+
+class ToolIndex:
+    """Documents in, rankings out. Owns the embedder and the engine, and closes both.
+
+    The store is the truth and this is a copy of it: every write may be repeated, `cursor` says how far it has come.
+    """
+
+    def __init__(self, embedder: Embedder, cache: VectorCache, engine: Engine) -> None:
+        self._embedder = embedder
+        self._engine = engine
+        self._encoder = Bm25Encoder()
+        self._documents = CachingEmbedder(embedder, cache)
+        self._queries = QueryEmbedder(embedder)
+        self._retriever = Retriever(self._queries, self._encoder, engine)
+        self._version = version_of(manifest_for(embedder))
+
+    @property
+    def version(self) -> str:
+        """Everything a ranking depends on besides the catalogue: models, fields, text rules."""
+        return self._version
+
+    @property
+    def counters(self) -> Counters:
+        """Document texts embedded, and found in the cache, since the start."""
+        return self._documents.counters
+
+    async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport:
+        """Embed what is new and store all. Raises EmbedderUnavailable, StorageFull, and IndexUnavailable, which names
+        the tool when a vector is not one. What earlier batches stored stays; repeating the whole is harmless."""
+        spent = Counters()
+        for start in range(0, len(documents), BATCH):
+            batch = documents[start : start + BATCH]
+            texts = [text for document in batch for text in field_texts(document)]
+            vectors, cost = await self._documents.embed(texts)
+            await self._engine.upsert(points(batch, vectors, self._encoder))
+            spent = spent.plus(cost)
+        return UpsertReport(len(documents), spent.embedded, spent.cached)
+
+    async def delete(self, tenant: str, tool_ids: Sequence[str]) -> None:
+        """Unknown ids are no error."""
+        await self._engine.delete([point_id(tenant, tool_id) for tool_id in tool_ids])
+
+    def point_id(self, tenant: str, tool_id: str) -> str:
+        """The id under which `inventory` lists a tool."""
+        return point_id(tenant, tool_id)
+
+    async def discard(self, point_ids: Sequence[str]) -> None:
+        """Drop points by id: what `inventory` lists and no catalogue knows."""
+        await self._engine.delete(point_ids)
+
+    async def search(self, request: SearchRequest) -> list[Ranking]:
+        """One ranking per query. Raises InvalidInput, IndexUnavailable; see `index.retriever`."""
+        return await self._retriever.search(request)
+
+    async def inventory(self) -> dict[str, str]:
+        """Point id (`index.documents.point_id`) -> semantic hash of everything stored, all tenants."""
+        return await self._engine.inventory()
+
+    async def cursor(self) -> int:
+        """The last change-log number applied; 0 for a fresh or rebuilt index."""
+        return await self._engine.cursor()
+
+    async def advance(self, cursor: int) -> None:
+        """Make everything written durable, then remember `cursor`."""
+        await self._engine.advance(cursor)
+
+    async def clear(self) -> None:
+        """Drop every document and the cursor. Vectors stay in the cache."""
+        await self._engine.clear()
+
+    async def close(self) -> None:
+        await self._queries.close()
+        await self._engine.close()
+        await self._embedder.close()
+
+
+def manifest_for(embedder: Embedder) -> EngineManifest:
+    """What an index made with this embedder and this code holds."""
+    return EngineManifest(
+        embedder=embedder.version,
+        fields=tuple((spec.name, embedder.dimension) for spec in DENSE_FIELDS),
+        text_version=TEXT_VERSION,
+        sparse_version=SPARSE_VERSION,
+    )
+
+
+def version_of(manifest: EngineManifest) -> str:
+    """One line for logs and events."""
+    fields = "+".join(name for name, _ in manifest.fields)
+    return f"{manifest.embedder}|{fields}|text{manifest.text_version}|{manifest.sparse_version}"
+
+
+async def open_index(
+    embedder: Embedder,
+    *,
+    cache: VectorCache,
+    path: Path | None = None,
+    url: str | None = None,
+    api_key: str | None = None,
+) -> ToolIndex:
+    """The embedded engine in folder `path`, or a Qdrant server at `url`, which wins when both are given.
+
+    Raises IndexUnavailable, DataFolderInUse, StorageFull.
+    """
+    manifest = manifest_for(embedder)
+    engine: Engine
+    if url is not None:
+        try:
+            from index.engines.remote import RemoteEngine  # noqa: PLC0415 - the extra [qdrant]
+        except ImportError as error:
+            raise IndexUnavailable(
+                "A Qdrant server needs the package qdrant-client; run `pip install 'toolcrib[qdrant]'`."
+            ) from error
+        engine = await RemoteEngine.open(url, manifest, api_key=api_key)
+    elif path is not None:
+        engine = await EdgeEngine.open(path, manifest)
+    else:
+        raise IndexUnavailable("The index needs a folder or the URL of a Qdrant server.")
+    return ToolIndex(embedder, cache, engine)

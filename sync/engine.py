@@ -1,0 +1,170 @@
+"""Syncs servers: list, diff, commit, index. The upstream server is the truth, the store the record, the index a copy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from domain.catalogue import CatalogueDiff, SyncRun
+from domain.errors import Conflict, InvalidInput, ServerNotFound, ToolcribError, Unavailable
+from store.store import Store
+from sync.diff import diff
+from sync.indexer import Indexer
+from sync.lanes import SyncLanes, SyncRequest
+from sync.ports import CatalogueSource
+from sync.safety import MassRemoval, require_plausible
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one sync has come: what its run will say, however it ends."""
+
+    generation: int = 0
+    changes: CatalogueDiff = field(default_factory=CatalogueDiff)
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    embedded: int = 0
+    error: str | None = None
+
+
+class SyncEngine:
+    """Makes the catalogue equal to what servers list. A failure becomes a SyncRun that says so, and deletes nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        source: CatalogueSource,
+        indexer: Indexer,
+        clock: Callable[[], float] = time.time,
+        on_run: Callable[[SyncRun], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._indexer = indexer
+        self._clock = clock
+        self._on_run = on_run  # awaited after each recorded run, before whoever asked for the sync is answered
+        self._lanes = SyncLanes(self._run)
+
+    async def sync_server(self, tenant: str, slug: str, trigger: str, *, full: bool = False) -> SyncRun:
+        """Sync one server now, or join a sync of it that has not begun. `full` accepts a mass removal.
+
+        What goes wrong upstream is told by the run's `error`. Raises ServerNotFound for an unknown name,
+        StoreUnavailable and StorageFull when not even the run can be recorded.
+        """
+        await self._store.servers.get(tenant, slug)
+        return await self._lanes.run(SyncRequest(tenant, slug, trigger, full))
+
+    async def sync_all(
+        self,
+        tenant: str,
+        names: Sequence[str] | None = None,
+        on_progress: Callable[[SyncRun], None] | None = None,
+        *,
+        trigger: str = "command",
+        full: bool = False,
+    ) -> list[SyncRun]:
+        """Sync the named servers, or all that are enabled, side by side; runs come in the order of the names.
+
+        `on_progress` gets each run as it ends. Raises ServerNotFound before anything begins.
+        """
+        known = {server.slug: server for server in await self._store.servers.list(tenant)}
+        for name in names or ():
+            if name not in known:
+                raise ServerNotFound(f"No server named {name!r} is registered; `toolcrib servers list` shows all.")
+        chosen = [slug for slug, server in known.items() if server.enabled] if names is None else dict.fromkeys(names)
+
+        async def one(slug: str) -> SyncRun:
+            run = await self._lanes.run(SyncRequest(tenant, slug, trigger, full))
+            if on_progress is not None:
+                on_progress(run)
+            return run
+
+        runs = await asyncio.gather(*(one(slug) for slug in chosen), return_exceptions=True)
+        for run in runs:
+            if isinstance(run, BaseException):
+                raise run
+        return [run for run in runs if isinstance(run, SyncRun)]
+
+    async def close(self) -> None:
+        """Stop every sync under way. What is committed stays."""
+        await self._lanes.close()
+
+    async def _run(self, request: SyncRequest) -> SyncRun:
+        """One sync from its start to its recorded end: the outermost frame of a task of its own."""
+        started = self._clock()
+        progress = _Progress()
+        try:
+            await self._sync(request, progress)
+        except ToolcribError as failed:
+            progress.error = failed.message
+            if isinstance(failed, ServerNotFound):
+                return self._ended(request, started, progress)  # removed meanwhile: nobody is left to keep history for
+        except Exception:  # a bug that one server's tools bring out must not hide the tools of the others
+            _log.exception("Sync of server %r failed in an unforeseen way.", request.slug)
+            progress.error = ToolcribError().message
+        run = self._ended(request, started, progress)
+        await self._store.runs.add(run)
+        if self._on_run is not None:
+            await self._on_run(run)
+        return run
+
+    async def _sync(self, request: SyncRequest, progress: _Progress) -> None:
+        try:
+            await self._commit(request, progress)
+        except MassRemoval:
+            raise
+        except Conflict:  # somebody else committed between our listing and our commit: theirs may be newer, list again
+            await self._commit(request, progress)
+        if not progress.changes.is_empty:
+            await self._index(request, progress)
+
+    async def _commit(self, request: SyncRequest, progress: _Progress) -> None:
+        """List, compare and commit. The generation read first is the one that must still stand at the commit."""
+        tenant, slug = request.tenant, request.slug
+        server = await self._store.servers.get(tenant, slug)
+        progress.generation = server.generation
+        if not server.enabled:
+            raise InvalidInput(f"Server {slug!r} is disabled; `toolcrib servers enable {slug}` switches it on.")
+        listing = await self._source.list_tools(server)
+        progress.left_out = tuple(listing.warnings)
+        known = await self._store.catalogue.known(tenant, slug)
+        changes = diff(known, listing.documents, tenant, slug, server.generation + 1)
+        if not request.full:
+            require_plausible(known, changes, slug)
+        progress.generation = await self._store.catalogue.apply(
+            tenant, slug, changes, expected_generation=server.generation, at=self._clock()
+        )
+        progress.changes = changes
+
+    async def _index(self, request: SyncRequest, progress: _Progress) -> None:
+        """Wait until the index has followed, so that `synced` means `found`. It may lag; the record does not."""
+        try:
+            await self._indexer.drain()
+        except Unavailable as failed:
+            self._indexer.wake()
+            progress.warnings = (f"Stored, but not searchable yet: {failed.message}",)
+        progress.embedded = self._indexer.take_embedded(request.tenant, request.slug)
+
+    def _ended(self, request: SyncRequest, started: float, progress: _Progress) -> SyncRun:
+        changes = progress.changes
+        return SyncRun(
+            tenant=request.tenant,
+            server=request.slug,
+            trigger=request.trigger,
+            started_at=started,
+            finished_at=self._clock(),
+            generation=progress.generation,
+            added=len(changes.added),
+            changed=len(changes.changed),
+            removed=len(changes.removed),
+            unchanged=changes.unchanged,
+            skipped=len(progress.left_out),
+            embedded=progress.embedded,
+            error=progress.error,
+            warnings=(*progress.left_out, *progress.warnings),
+        )
