@@ -5,6 +5,8 @@ Refuses to know: MCP, HTTP, vector engines, who calls and why. Domain values go 
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from store.catalogue import CatalogueRepository
 from store.changes import ChangeLog
 from store.database import Database
@@ -38,11 +40,10 @@ class Store:
         database, or was written by a newer Toolcrib.
         """
         database = Database(database_url(url))
-        try:
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(database.close)
             await migrate(database)
-        except BaseException:
-            await database.close()
-            raise
+            on_failure.pop_all()
         return cls(database)
 
     async def close(self) -> None:

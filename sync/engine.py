@@ -1,4 +1,4 @@
-"""Syncs servers: list, diff, commit, index. The upstream server is the truth, the store the record, the index a copy."""
+"""Syncs servers: list, diff, commit, index. The server is the truth, the store the record, the index a copy."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class SyncEngine:
             progress.error = failed.message
             if isinstance(failed, ServerNotFound):
                 return self._ended(request, started, progress)  # removed meanwhile: nobody is left to keep history for
-        except Exception:  # a bug that one server's tools bring out must not hide the tools of the others
+        except Exception:  # noqa: BLE001  a bug that one server's tools bring out must not hide the others'
             _log.exception("Sync of server %r failed in an unforeseen way.", request.slug)
             progress.error = ToolcribError().message
         run = self._ended(request, started, progress)

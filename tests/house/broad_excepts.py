@@ -16,8 +16,8 @@ ALLOWED: Mapping[str, str] = {
     "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why",
     "index/engines/edge_errors.py": "the engine has no exception types; what is not the engine's is raised again",
     "servers/connection.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
-    "servers/stdio.py": "closes the child's lifeline, then raises again",
-    "store/store.py": "closes the database that could not be opened, then raises again",
+    "sync/engine.py": "outermost frame of one server's sync: a bug met on it must not hide the tools of the others",
+    "sync/indexer.py": "outermost loop of the indexer's task: an index that stops following goes stale in silence",
 }
 """File -> why it must catch what it cannot name."""
 

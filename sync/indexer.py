@@ -1,0 +1,130 @@
+"""Makes an index equal to the catalogue: reconciles once, then follows the change log. The store leads, always.
+
+Safe to kill anywhere: a batch is written before the cursor moves, writing it again changes nothing, and every start
+begins with a comparison of the two inventories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+
+from domain.errors import ToolcribError
+from index.ports import IndexDocument
+from store.store import Store
+from store.tool_rows import IndexableTool
+from sync.ports import ToolIndexPort
+
+BATCH = 256
+"""Changes per step: about a second of embedding on two cores, after which the work is durable."""
+
+FIRST_RETRY_S = 1.0
+LAST_RETRY_S = 60.0
+
+Key = tuple[str, str]
+
+_log = logging.getLogger(__name__)
+
+
+class Indexer:
+    """The one writer of an index. `drain` does the work; `run` is the task that repeats it when woken."""
+
+    def __init__(
+        self, store: Store, index: ToolIndexPort, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._sleep = sleep
+        self._one_at_a_time = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self._reconciled = False
+        self._embedded: Counter[Key] = Counter()
+
+    def wake(self) -> None:
+        """Say that the change log may have grown."""
+        self._woken.set()
+
+    def take_embedded(self, tenant: str, server: str) -> int:
+        """How many texts were embedded for a server since this was last asked."""
+        return self._embedded.pop((tenant, server), 0)
+
+    async def drain(self) -> None:
+        """Return when everything committed before this call is in the index.
+
+        Raises IndexUnavailable, EmbedderUnavailable, StorageFull or StoreUnavailable; what was not done is done by
+        the next call.
+        """
+        async with self._one_at_a_time:
+            if not self._reconciled:
+                await self._reconcile()
+            cursor = await self._index.cursor()
+            if cursor > await self._store.changes.head():
+                await self._reconcile()  # the index has seen a future that this store never had: restored from a backup
+                return
+            while changes := await self._store.changes.after(cursor, BATCH):
+                await self._follow([(change.tenant, change.tool_id) for change in changes])
+                cursor = changes[-1].seq
+                await self._index.advance(cursor)
+
+    async def reconcile(self) -> None:
+        """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
+        async with self._one_at_a_time:
+            await self._reconcile()
+
+    async def run(self) -> None:
+        """Drain now and whenever woken, until cancelled. Failures are logged and tried again, ever more slowly."""
+        delay = FIRST_RETRY_S
+        while True:
+            self._woken.clear()
+            try:
+                await self.drain()
+            except Exception as error:  # noqa: BLE001  outermost loop: an index that stops following goes stale silently
+                known = isinstance(error, ToolcribError)
+                _log.warning("The index does not follow: %s Next try in %.0f s.", error, delay, exc_info=not known)
+                await self._sleep(delay)
+                delay = min(2 * delay, LAST_RETRY_S)
+                continue
+            delay = FIRST_RETRY_S
+            await self._woken.wait()
+
+    async def _reconcile(self) -> None:
+        head = await self._store.changes.head()  # before the inventory: later changes are followed once more
+        wanted = {
+            self._index.point_id(key.tenant, key.tool_id): key for key in await self._store.catalogue.active_keys()
+        }
+        held = await self._index.inventory()
+        orphans = sorted(held.keys() - wanted.keys())
+        stale = [(key.tenant, key.tool_id) for point, key in wanted.items() if held.get(point) != key.semantic_hash]
+        if orphans or stale:
+            _log.info("Index and catalogue differ: %d tools to write, %d to drop.", len(stale), len(orphans))
+        if orphans:
+            await self._index.discard(orphans)
+        for start in range(0, len(stale), BATCH):
+            await self._follow(stale[start : start + BATCH])
+        if await self._index.cursor() != head:
+            await self._index.advance(head)
+        self._reconciled = True
+
+    async def _follow(self, keys: Sequence[Key]) -> None:
+        """Bring some tools to their present state, whatever the log said of them then."""
+        tools = await self._store.catalogue.documents(keys)
+        for server, of_server in groupby(sorted(tools, key=_server), key=_server):
+            report = await self._index.upsert([_document(tool) for tool in of_server])
+            if report.embedded:
+                self._embedded[server] += report.embedded
+        gone = defaultdict[str, list[str]](list)
+        for tenant, tool_id in sorted(set(keys) - {(tool.tenant, tool.tool_id) for tool in tools}):
+            gone[tenant].append(tool_id)
+        for tenant, tool_ids in gone.items():
+            await self._index.delete(tenant, tool_ids)
+
+
+def _server(tool: IndexableTool) -> Key:
+    return tool.tenant, tool.server
+
+
+def _document(tool: IndexableTool) -> IndexDocument:
+    return IndexDocument(tool.tenant, tool.tool_id, tool.server, tool.text, tool.semantic_hash, tool.generation)

@@ -1,0 +1,71 @@
+"""One sync per server at a time; requests that wait share the next one.
+
+A request that arrives while a sync runs may know of a change that the running listing missed, so it gets another;
+one that arrives while that other still waits has nothing to add and joins it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from domain.catalogue import SyncRun
+
+MAX_CONCURRENT = 8
+"""Syncs in flight over all servers: enough to hide slow ones, few enough for a laptop's child processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """What was asked for. `trigger` is for the history; `full` accepts a mass removal."""
+
+    tenant: str
+    slug: str
+    trigger: str
+    full: bool = False
+
+
+@dataclass(slots=True)
+class _Waiting:
+    request: SyncRequest
+    task: asyncio.Task[SyncRun]
+
+
+class SyncLanes:
+    """Runs `job` for each request, or for several at once. Callers may be cancelled; jobs run to their end."""
+
+    def __init__(self, job: Callable[[SyncRequest], Coroutine[Any, Any, SyncRun]]) -> None:
+        self._job = job
+        self._limit = asyncio.Semaphore(MAX_CONCURRENT)
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._tasks: set[asyncio.Task[SyncRun]] = set()
+
+    async def run(self, request: SyncRequest) -> SyncRun:
+        """The run that answers this request: its own, or one that had not begun when it came."""
+        key = (request.tenant, request.slug)
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = _Waiting(request, asyncio.create_task(self._turn(key)))
+            self._tasks.add(waiting.task)
+            waiting.task.add_done_callback(self._tasks.discard)
+        elif request.full and not waiting.request.full:
+            waiting.request = request
+        return await asyncio.shield(waiting.task)
+
+    async def close(self) -> None:
+        """Stop what runs and what waits. What a sync committed stays; the index heals on the next start."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _turn(self, key: tuple[str, str]) -> SyncRun:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        async with lock, self._limit:
+            return await self._job(self._waiting.pop(key).request)

@@ -1,0 +1,57 @@
+"""What sync needs of the rooms below it. Real: `index/tool_index.py`, `servers/pool.py`; fakes: `sync/fakes.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from domain.servers import UpstreamServer
+from domain.tools import ToolDocument
+from index.ports import IndexDocument, UpsertReport
+
+
+class Listing(Protocol):
+    """One complete listing of a server's tools; `warnings` are sentences about entries that were left out."""
+
+    @property
+    def documents(self) -> Sequence[ToolDocument]: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
+
+
+class CatalogueSource(Protocol):
+    """Lists a server's tools, all or nothing: what is not named is gone. Raises UpstreamError, Overloaded."""
+
+    async def list_tools(self, server: UpstreamServer) -> Listing: ...
+
+
+class ToolIndexPort(Protocol):
+    """A copy of the catalogue that answers searches. Everything is idempotent.
+
+    Raises IndexUnavailable, EmbedderUnavailable, StorageFull.
+    """
+
+    async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport: ...
+
+    async def delete(self, tenant: str, tool_ids: Sequence[str]) -> None: ...
+
+    def point_id(self, tenant: str, tool_id: str) -> str:
+        """The id under which `inventory` names a tool."""
+        ...
+
+    async def inventory(self) -> Mapping[str, str]:
+        """Point id -> semantic hash of everything stored."""
+        ...
+
+    async def discard(self, point_ids: Sequence[str]) -> None:
+        """Delete points that no tool of the catalogue stands behind."""
+        ...
+
+    async def cursor(self) -> int:
+        """The last change applied; 0 for an empty or fresh index."""
+        ...
+
+    async def advance(self, seq: int) -> None:
+        """Make everything written so far durable, then remember `seq`."""
+        ...
