@@ -1,4 +1,7 @@
-"""The ports of the index. Fakes ship beside them: `index/embedders/fake.py`, `index/engines/memory.py`."""
+"""The ports of the index. Fakes ship beside them: `index/embedders/fake.py`, `index/engines/memory.py`.
+
+Refuses to know: any vector database, any model, any SQL. The store implements `VectorCache`.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,13 @@ class SparseVector:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One stored point: named dense vectors, a sparse vector, and the payload that filters use."""
+    """One stored point: named dense vectors, a sparse vector, and what filters and name look-ups use."""
 
     id: str  # UUIDv5 of tenant and tool id
     document: IndexDocument
     dense: Mapping[str, npt.NDArray[np.float32]]
-    sparse: SparseVector
+    sparse: SparseVector  # without terms: the point is outside every sparse leg and every IDF corpus
+    names: tuple[str, ...] = ()  # keys under which the tool is found by name (index.exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,37 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One recall leg: a dense query on a named vector, or a sparse one."""
+class DenseLeg:
+    """Recall by the dot product with one named vector; `vector` has shape (dimension,) and unit length."""
 
-    name: str
+    field: str
+    vector: npt.NDArray[np.float32]
     limit: int
-    dense: npt.NDArray[np.float32] | None = None
-    sparse: SparseVector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SparseLeg:
+    """Recall by the IDF-weighted dot product. IDF = ln((n - df + .5) / (df + .5) + 1), counted over the points of the
+    filter's tenant, whatever other tenants store. Points that share no term are not hits.
+    """
+
+    vector: SparseVector
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameLeg:
+    """Recall of every point that has one of `keys` among its names, or, with `prefix`, a name beginning with one.
+
+    Hits score 1.
+    """
+
+    keys: tuple[str, ...]
+    limit: int
+    prefix: bool = False
+
+
+Leg = DenseLeg | SparseLeg | NameLeg
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +125,8 @@ class Embedder(Protocol):
         """Shape (len(texts), dimension), float32, rows of unit length, in the order given."""
         ...
 
+    async def close(self) -> None: ...
+
 
 class VectorCache(Protocol):
     """Vectors by content: shared by tenants, generations and replicas. The store implements it."""
@@ -116,7 +146,7 @@ class Engine(Protocol):
     async def delete(self, point_ids: Sequence[str]) -> None: ...
 
     async def search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
-        """One list per leg, best first, ties by tool_id where the engine allows."""
+        """One list per leg, best first, ties by tool_id (which of the tied make the limit is the engine's choice)."""
         ...
 
     async def inventory(self) -> dict[str, str]:
@@ -140,7 +170,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpsertReport:
-    """How many texts an upsert embedded, and how many vectors came from the cache."""
+    """How many texts an upsert embedded, and how many vectors came from the cache. Equal texts count once."""
 
     documents: int = 0
     embedded: int = 0
@@ -149,7 +179,7 @@ class UpsertReport:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """Queries of one call. All are embedded in one batch."""
+    """Queries of one call. All are embedded in one batch. `k`: 1 to 100 candidates per query."""
 
     tenant: str
     queries: tuple[str, ...]

@@ -55,7 +55,8 @@ class ToolIndex:
 
     async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport:
         """Embed what is new and store all. Raises EmbedderUnavailable, StorageFull, and IndexUnavailable, which names
-        the tool when a vector is not one. What earlier batches stored stays; repeating the whole is harmless."""
+        the tool when a vector is not one. What earlier batches stored stays; repeating the whole is harmless.
+        """
         spent = Counters()
         for start in range(0, len(documents), BATCH):
             batch = documents[start : start + BATCH]
@@ -82,16 +83,16 @@ class ToolIndex:
         return await self._retriever.search(request)
 
     async def inventory(self) -> dict[str, str]:
-        """Point id (`index.documents.point_id`) -> semantic hash of everything stored, all tenants."""
+        """Point id -> semantic hash of everything stored, all tenants."""
         return await self._engine.inventory()
 
     async def cursor(self) -> int:
         """The last change-log number applied; 0 for a fresh or rebuilt index."""
         return await self._engine.cursor()
 
-    async def advance(self, cursor: int) -> None:
-        """Make everything written durable, then remember `cursor`."""
-        await self._engine.advance(cursor)
+    async def advance(self, seq: int) -> None:
+        """Make everything written durable, then remember `seq` as the cursor."""
+        await self._engine.advance(seq)
 
     async def clear(self) -> None:
         """Drop every document and the cursor. Vectors stay in the cache."""

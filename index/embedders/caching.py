@@ -1,0 +1,124 @@
+"""Embed once, ever: texts whose vector is known are not embedded again.
+
+Documents go through the VectorCache port (content hash, shared by everybody); queries through a small LRU in this
+process, where equal queries that arrive together wait for one embedding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.canonical import sha256_hex
+from index.embedders.vectors import require_shape
+from index.ports import Embedder, Matrix, VectorCache
+
+Vector = npt.NDArray[np.float32]
+
+CHUNK = 256
+"""Texts embedded between two writes to the cache: a crash in a long first sync loses a few seconds' work at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Distinct texts since the start: through the model, and known already."""
+
+    embedded: int = 0
+    cached: int = 0
+
+    def plus(self, other: Counters) -> Counters:
+        return Counters(self.embedded + other.embedded, self.cached + other.cached)
+
+
+class CachingEmbedder:
+    """Vectors by content in front of an embedder. `counters` is what "a second sync embeds nothing" is asserted on."""
+
+    def __init__(self, embedder: Embedder, cache: VectorCache) -> None:
+        self._embedder = embedder
+        self._cache = cache
+        self.counters = Counters()
+
+    def key(self, text: str) -> str:
+        """The cache key: everything the vector depends on, and nothing else."""
+        return f"{self._embedder.version}:{sha256_hex(text)}"
+
+    async def embed(self, texts: Sequence[str]) -> tuple[Matrix, Counters]:
+        """Shape (len(texts), dimension), in the order given, and what this call cost. Equal texts are embedded once.
+
+        A cached vector of another dimension counts as unknown.
+        """
+        keys = [self.key(text) for text in texts]
+        by_key = dict(zip(keys, texts, strict=True))
+        known = {
+            key: vector
+            for key, vector in (await self._cache.get_many(list(by_key))).items()
+            if vector.shape == (self._embedder.dimension,)
+        }
+        missing = [key for key in by_key if key not in known]
+        for start in range(0, len(missing), CHUNK):
+            chunk = missing[start : start + CHUNK]
+            vectors = await self._embedder.embed([by_key[key] for key in chunk])
+            require_shape(vectors, len(chunk), self._embedder.dimension, self._embedder.version)
+            fresh = dict(zip(chunk, vectors, strict=True))
+            await self._cache.put_many(fresh)
+            known.update(fresh)
+        spent = Counters(embedded=len(missing), cached=len(by_key) - len(missing))
+        self.counters = self.counters.plus(spent)
+        if not keys:
+            return np.zeros((0, self._embedder.dimension), dtype=np.float32), spent
+        return np.stack([known[key] for key in keys]).astype(np.float32, copy=False), spent
+
+
+class QueryEmbedder:
+    """The last `capacity` query vectors, and one embedding for equal queries under way at the same time."""
+
+    def __init__(self, embedder: Embedder, capacity: int = 4096) -> None:
+        self._embedder = embedder
+        self._capacity = capacity
+        self._known: OrderedDict[str, Vector] = OrderedDict()
+        self._running: dict[str, asyncio.Task[dict[str, Vector]]] = {}
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        """Shape (len(texts), dimension). What is not known yet goes to the model in one batch.
+
+        A caller that is cancelled does not cancel the embedding: another may wait for the same text.
+        """
+        found = {text: self._known[text] for text in texts if text in self._known}
+        for text in found:
+            self._known.move_to_end(text)
+        waiting = {text: self._running[text] for text in texts if text not in found and text in self._running}
+        missing = [text for text in dict.fromkeys(texts) if text not in found and text not in waiting]
+        if missing:
+            task = asyncio.create_task(self._embed(missing))
+            for text in missing:
+                self._running[text] = waiting[text] = task
+            task.add_done_callback(lambda done: self._finished(missing, done))
+        for task in dict.fromkeys(waiting.values()):
+            found.update(await asyncio.shield(task))
+        return np.stack([found[text] for text in texts]) if texts else self._empty()
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*set(self._running.values()), return_exceptions=True)
+
+    async def _embed(self, texts: list[str]) -> dict[str, Vector]:
+        vectors = await self._embedder.embed(texts)
+        require_shape(vectors, len(texts), self._embedder.dimension, self._embedder.version)
+        return dict(zip(texts, vectors, strict=True))
+
+    def _finished(self, texts: list[str], task: asyncio.Task[dict[str, Vector]]) -> None:
+        for text in texts:
+            del self._running[text]
+        if task.cancelled() or task.exception() is not None:
+            return  # whoever waits gets the error; the next caller tries again
+        self._known.update(task.result())
+        while len(self._known) > self._capacity:
+            self._known.popitem(last=False)
+
+    def _empty(self) -> Matrix:
+        return np.zeros((0, self._embedder.dimension), dtype=np.float32)

@@ -1,0 +1,87 @@
+"""Our values to qdrant-client's, and back: the counterpart of `edge_requests` for a Qdrant server or cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from qdrant_client import models
+
+from index.engines.payload import PAYLOAD, SPARSE, best_first, hit, stored
+from index.ports import DenseLeg, EngineManifest, Filter, Hit, Leg, NameLeg, Point, SparseLeg
+
+INDEXES: dict[str, models.KeywordIndexParams] = {
+    "tenant": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+    "server": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD),
+    "names": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, prefix=True),
+}
+"""Payload indexes for everything filters look at."""
+
+
+def dense_config(manifest: EngineManifest) -> dict[str, models.VectorParams]:
+    return {name: models.VectorParams(size=size, distance=models.Distance.DOT) for name, size in manifest.fields}
+
+
+def sparse_config() -> dict[str, models.SparseVectorParams]:
+    return {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+
+
+def point(ours: Point) -> models.PointStruct:
+    vectors = dict[str, Any]({name: vector.tolist() for name, vector in ours.dense.items()})
+    if ours.sparse.indices:
+        vectors[SPARSE] = models.SparseVector(indices=list(ours.sparse.indices), values=list(ours.sparse.values))
+    return models.PointStruct(id=ours.id, vector=vectors, payload=stored(ours))
+
+
+def query(leg: Leg, where: Filter) -> models.QueryRequest:
+    visible = _conditions(where)
+    match leg:
+        case DenseLeg():
+            return models.QueryRequest(
+                query=leg.vector.tolist(),
+                using=leg.field,
+                filter=_all(visible),
+                limit=leg.limit,
+                with_payload=PAYLOAD,
+            )
+        case SparseLeg():
+            corpus = models.IdfCorpusParams(corpus=_all(_conditions(Filter(where.tenant))))
+            return models.QueryRequest(
+                query=models.SparseVector(indices=list(leg.vector.indices), values=list(leg.vector.values)),
+                using=SPARSE,
+                filter=_all(visible),
+                limit=leg.limit,
+                with_payload=PAYLOAD,
+                params=models.SearchParams(idf=corpus),
+            )
+        case NameLeg():
+            return models.QueryRequest(filter=_named(leg, visible), limit=leg.limit, with_payload=PAYLOAD)
+
+
+def hits(leg: Leg, scored: Iterable[models.ScoredPoint]) -> list[Hit]:
+    """A query that only filters has no score of its own there: a name found scores 1."""
+    return best_first(hit(one.payload, 1.0 if isinstance(leg, NameLeg) else one.score) for one in scored)
+
+
+def _conditions(where: Filter) -> list[models.Condition]:
+    conditions: list[models.Condition] = [
+        models.FieldCondition(key="tenant", match=models.MatchValue(value=where.tenant))
+    ]
+    if where.servers:
+        conditions.append(models.FieldCondition(key="server", match=models.MatchAny(any=list(where.servers))))
+    return conditions
+
+
+def _all(conditions: list[models.Condition]) -> models.Filter:
+    return models.Filter(must=conditions)
+
+
+def _named(leg: NameLeg, visible: list[models.Condition]) -> models.Filter:
+    if leg.prefix:
+        return models.Filter(
+            must=visible,
+            should=[models.FieldCondition(key="names", match=models.MatchPrefix(prefix=key)) for key in leg.keys],
+        )
+    return models.Filter(
+        must=[*visible, models.FieldCondition(key="names", match=models.MatchAny(any=list(leg.keys)))],
+    )

@@ -1,0 +1,76 @@
+"""Tools that a query names: the same key for every spelling, and the keys that a query may mean.
+
+A key is the name's letters and digits, lower case, so that `read_file`, `readFile`, `read-file` and "read file" agree;
+each tool also has keys with its server in front (`github__list_issues`, `github.listIssues`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from index.identifiers import identifiers
+from index.ports import IndexDocument
+
+MAX_KEY = 256
+MIN_PREFIX = 4
+"""Letters of a name before it is looked up as a prefix: fewer begin half of a catalogue."""
+
+WINDOW = range(2, 6)
+"""Consecutive words of a query that may be a name: single words ("search") are language first."""
+
+MAX_WINDOWS = 128
+MAX_NAME_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """Keys found in a query."""
+
+    exact: tuple[str, ...] = ()  # written as a name, or the whole query: these tools come first
+    phrases: tuple[str, ...] = ()  # words that spell a name: these tools are included
+    prefixes: tuple[str, ...] = ()  # beginnings of names: these tools are included
+
+
+def key(text: str) -> str:
+    """The letters and digits of a name, without case.
+
+    >>> key("GitHub__list-Issues")
+    'githublistissues'
+    """
+    return "".join(char for char in text.casefold() if char.isalnum())[:MAX_KEY]
+
+
+def name_keys(document: IndexDocument) -> tuple[str, ...]:
+    """The keys under which a tool is found: its name, alone and behind its server's slug and title; its tool_id."""
+    name = document.text.name
+    spellings = (name, f"{document.server} {name}", f"{document.text.server} {name}", document.tool_id)
+    return tuple(dict.fromkeys(found for spelling in spellings if (found := key(spelling))))
+
+
+def mentions(query: str) -> Mentions:
+    """Every key that `query` may mean. Long queries are read up to MAX_WINDOWS word groups.
+
+    >>> mentions("use read_file please").exact
+    ('readfile',)
+    """
+    tokens = query.split()
+    written = list(identifiers(query))
+    if len(tokens) <= MAX_NAME_WORDS:
+        written.insert(0, query)
+    exact = _keys(written)
+    phrases = tuple(phrase for phrase in _keys(list(_windows(tokens))) if phrase not in exact)
+    prefixes = tuple(one for one in exact if len(one) >= MIN_PREFIX)
+    return Mentions(exact, phrases, prefixes)
+
+
+def _windows(tokens: Sequence[str]) -> Iterator[str]:
+    groups = (
+        "".join(tokens[at : at + size]) for at in range(len(tokens)) for size in WINDOW if at + size <= len(tokens)
+    )
+    for _, group in zip(range(MAX_WINDOWS), groups, strict=False):
+        yield group
+
+
+def _keys(spellings: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found for spelling in spellings if (found := key(spelling))))
