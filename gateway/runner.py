@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import httpx2
 import uvicorn
-import uvloop
 
 from domain.errors import InvalidInput, NameTaken
 from gateway.api.app import make_app
@@ -20,8 +18,6 @@ from gateway.api_client import ApiClient
 from gateway.data_folder import claim
 from gateway.settings import Settings
 from gateway.wiring import Toolcrib, open_toolcrib
-
-T = TypeVar("T")
 
 _GRACE_S = 30
 _BACKLOG = 1024
@@ -76,12 +72,6 @@ async def open_in_process(settings: Settings) -> AsyncIterator[ApiClient]:
                 transport = httpx2.ASGITransport(app=app)
                 async with ApiClient("http://127.0.0.1", transport) as api:
                     yield api
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
 
 
 def _listen(host: str, port: int) -> socket.socket:

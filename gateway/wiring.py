@@ -122,7 +122,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         sessions=sessions,
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
-        servers=Servers(store, pool, indexer, catalogue),
+        servers=Servers(store, pool, indexer, catalogue, freshness),
     )
 
 

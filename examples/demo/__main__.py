@@ -18,7 +18,8 @@ from rich.console import Console
 from domain.errors import NameTaken
 from gateway.api_client import ApiClient
 from gateway.cli.output import progress, table
-from gateway.runner import run_async, run_gateway
+from gateway.event_loop import run_async
+from gateway.runner import run_gateway
 from gateway.settings import Settings
 from servers.client_configs import ConfigEntry, parse_client_config
 

@@ -9,8 +9,6 @@ import typer
 
 from gateway.cli.output import out, print_json, progress, table
 from gateway.cli.shell import Shell, command
-from gateway.wiring import make_embedder
-from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
 
 app = typer.Typer(help="Measure this Toolcrib on labelled data.", no_args_is_help=True)
 
@@ -34,6 +32,9 @@ async def retrieval(
     shell: Shell,
 ) -> None:
     """Recall, NDCG and complete recall of search, in a temporary index with cached vectors."""
+    from gateway.wiring import make_embedder  # noqa: PLC0415 - the engines, which no other command has to load
+    from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval  # noqa: PLC0415
+
     asked = RetrievalEvaluation(dataset, split=split, profile=profile, limit=limit, turns=turns)
     with progress() as bar:
         task = bar.add_task("Evaluating", total=None)

@@ -9,7 +9,6 @@ import typer
 
 from gateway.cli.output import err
 from gateway.cli.shell import Shell, command
-from gateway.runner import run_gateway
 
 
 @command
@@ -20,6 +19,8 @@ async def serve(
     shell: Shell,
 ) -> None:
     """Serve MCP, the HTTP API and the start page until interrupted."""
+    from gateway.runner import run_gateway  # noqa: PLC0415 - the engines, which no other command has to load
+
     flags = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = shell.settings.model_copy(update=flags)
     logging.getLogger().setLevel(settings.log_level.upper())

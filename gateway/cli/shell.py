@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from domain.errors import InvalidInput
 from gateway.cli.output import Exit
-from gateway.runner import run_async
+from gateway.event_loop import run_async
 from gateway.settings import Settings
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder (TOOLCRIB_DATA).", show_default=False)]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from mcp.server.stdio import stdio_server
-
 from gateway.cli.shell import Shell, command
-from gateway.link import GatewayLink
-from gateway.mcp.server import make_mcp_server, read_instructions
 
 
 @command
@@ -16,6 +12,11 @@ async def stdio(shell: Shell) -> None:
     The first process on a data folder runs the gateway; later ones attach to it, and one of them takes over when
     it ends.
     """
+    from mcp.server.stdio import stdio_server  # noqa: PLC0415 - the engines, which no other command has to load
+
+    from gateway.link import GatewayLink  # noqa: PLC0415
+    from gateway.mcp.server import make_mcp_server, read_instructions  # noqa: PLC0415
+
     async with GatewayLink(shell.settings) as link:
         server = make_mcp_server(lambda: link, await read_instructions(link))
         async with stdio_server() as (read_stream, write_stream):

@@ -37,11 +37,13 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
 
     async def call_tool(_ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
         try:
-            return await _dispatch(backend_for(), params.name, params.arguments or {})
+            result = await _dispatch(backend_for(), params.name, params.arguments or {})
         except UpstreamRefused as error:
             raise MCPError(error.rpc_code, error.message, error.data) from error
         except ToolcribError as error:
-            return _failed(error)
+            result = _failed(error)
+        # Required since 2026-07-28; for older clients the SDK leaves it out again.
+        return {"resultType": "complete", **result}
 
     server = Server[Any](
         "toolcrib",

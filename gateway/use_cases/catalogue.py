@@ -26,7 +26,10 @@ class ServedTool:
 
     @classmethod
     def of(cls, entry: CatalogueTool) -> ServedTool:
-        definition = {**entry.document.raw, "name": entry.tool_id}
+        definition = {
+            "name": entry.tool_id,
+            **{key: value for key, value in entry.document.raw.items() if key != "name"},
+        }
         compact = json.dumps(definition, separators=(",", ":"), ensure_ascii=False)
         return cls(entry, definition, estimate_tokens(compact))
 

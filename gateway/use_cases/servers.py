@@ -9,6 +9,7 @@ from domain.errors import Forbidden, NameTaken
 from domain.identity import Principal
 from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
+from gateway.freshness import Freshness
 from gateway.use_cases.catalogue import CatalogueReader
 from servers.ports import Pool
 from store.store import Store
@@ -28,11 +29,14 @@ class ServerView:
 class Servers:
     """The server registry. Changing it takes the admin role."""
 
-    def __init__(self, store: Store, pool: Pool, indexer: Indexer, catalogue: CatalogueReader) -> None:
+    def __init__(
+        self, store: Store, pool: Pool, indexer: Indexer, catalogue: CatalogueReader, freshness: Freshness
+    ) -> None:
         self._store = store
         self._pool = pool
         self._indexer = indexer
         self._catalogue = catalogue
+        self._freshness = freshness
 
     async def add(self, principal: Principal, title: str, launch: Launch) -> UpstreamServer:
         """Register a server under a slug made from its title. Raises Forbidden, NameTaken."""
@@ -76,8 +80,8 @@ class Servers:
         await self._store.servers.remove(server.tenant, server.slug)
         await self._pool.drop(server.tenant, server.slug)
         self._catalogue.forget(server.tenant, server.slug)
-        self._indexer.wake()
         await self._indexer.drain()
+        await self._freshness.catalogue_changed(await self._store.changes.head())
 
     async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:
         counts = await self._store.catalogue.counts(tenant)

@@ -53,8 +53,8 @@ def serving(data: Path, **settings: str) -> Iterator[GatewayProcess]:
 def command(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     return subprocess.run(
-        [*TOOLCRIB, *arguments, "--data", str(data)],
-        capture_output=True, text=True, timeout=120, check=False, env=environment(**settings),
+        [*TOOLCRIB, *arguments],
+        capture_output=True, text=True, timeout=120, check=False, env=environment(data=str(data), **settings),
     )  # fmt: skip
 
 
