@@ -28,7 +28,15 @@ from mcp_types import ToolListChangedNotification
 
 from domain.errors import UpstreamError
 from domain.servers import Transport, UpstreamServer
-from servers.failures import NotSent, connect_failed, connect_timed_out, connection_lost, died_at_start, request_failed
+from servers.failures import (
+    NotSent,
+    connect_failed,
+    connect_timed_out,
+    connection_lost,
+    died_at_start,
+    is_closed,
+    request_failed,
+)
 from servers.limits import Limits
 from servers.negotiation import Era, Negotiator, Peer
 from servers.requests import CLIENT_INFO, RawRequest, send_raw
@@ -249,7 +257,11 @@ class Connection:
                     if not job.answer.done():
                         job.answer.set_result(result)
         except MCPError as error:
-            job.fail(request_failed(self.server, self._notes, job.request.method, error))
+            failure = request_failed(self.server, self._notes, job.request.method, error)
+            job.fail(failure)
+            if is_closed(error):
+                self._give_up()
+                self._notes.over.set()
         finally:
             # Reached undone only when the connection is being closed under the request.
             job.fail(connection_lost(self.server, self._notes, f"while it worked on {job.request.method}"))
@@ -259,8 +271,18 @@ class Connection:
         await notes.over.wait()
         if self._closing:
             return  # politely: the transport may still say goodbye
-        self._end_jobs(connection_lost(self.server, notes, "while it was in use"))
+        if self.peer is not None:
+            self._give_up()
         self._scope.cancel()
+
+    def _give_up(self) -> None:
+        """The connection is over, though its owner has yet to clean up: nobody is to use it from here on."""
+        if not self._closing:
+            self.failure = connection_lost(self.server, self._notes, "while it was in use")
+            self.ended = True
+            for job in list(self._jobs):
+                job.fail(connection_lost(self.server, self._notes, f"while it worked on {job.request.method}"))
+            self._end_jobs(self.failure)
 
     async def _listen(self, session: ClientSession) -> None:
         """Change notices of the current revision. A server that does not keep the stream is polled, as by default."""

@@ -128,13 +128,18 @@ def _known_failure(server: UpstreamServer, notes: WireNotes, leaf: BaseException
     return None
 
 
+def is_closed(error: MCPError) -> bool:
+    """Whether the SDK says that the connection as a whole has ended."""
+    return error.code == CONNECTION_CLOSED and error.message == "Connection closed"
+
+
 def request_failed(server: UpstreamServer, notes: WireNotes, method: str, error: MCPError) -> UpstreamError:
     """Why a request on an open connection got no result."""
     failure = failure_of(error.data)
     if failure is not None:
         return from_http(server, failure)
     text = hide_secrets(error.message[:_UPSTREAM_TEXT], server)
-    if error.code == CONNECTION_CLOSED and (notes.over.is_set() or error.message == "Connection closed"):
+    if is_closed(error) or (error.code == CONNECTION_CLOSED and notes.over.is_set()):
         return connection_lost(server, notes, f"while it worked on {method}")
     if error.code == CONNECTION_CLOSED and text.startswith("SSE stream ended"):
         return ConnectionLost(

@@ -68,7 +68,9 @@ TOOLS: list[dict[str, Any]] = [
     _plain("slow", "Answer after so many seconds.", seconds={"type": "number"}),
     _plain("big", "Answer with so many bytes.", bytes={"type": "integer"}),
     _plain("counter", "Count how often this tool was called."),
+    _plain("running", "Wait until so many calls of `slow` are under way.", count={"type": "integer"}),
     _plain("was_cancelled", "Wait until a call of `slow` was cancelled, then say how many were."),
+    _plain("deletes", "How many sessions were ended by their client."),
     _plain("structured", "Answer with structured content.", city={"type": "string"}),
     _plain("environment", "The names and values of the server's environment."),
     _plain("set_extra", "Add or remove the tool `extra`, and announce it.", present={"type": "boolean"}),
@@ -86,6 +88,8 @@ class Reference:
     count: int = 0
     cancelled: int = 0
     cancelled_once: asyncio.Event = field(default_factory=asyncio.Event)
+    running: int = 0
+    running_changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def list_tools(
         self, _context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
@@ -115,13 +119,23 @@ class Reference:
         return types.CallToolResult(content=[types.TextContent(text="it failed")], is_error=True)
 
     async def tool_slow(self, _context: object, seconds: float) -> types.CallToolResult:
+        self.running += 1
+        async with self.running_changed:
+            self.running_changed.notify_all()
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
             self.cancelled_once.set()
             raise
+        finally:
+            self.running -= 1
         return _text("awake")
+
+    async def tool_running(self, _context: object, count: int) -> types.CallToolResult:
+        async with self.running_changed:
+            await self.running_changed.wait_for(lambda: self.running >= count)
+        return _text(str(count))
 
     async def tool_was_cancelled(self, _context: object) -> types.CallToolResult:
         await self.cancelled_once.wait()
@@ -133,6 +147,9 @@ class Reference:
     async def tool_counter(self, _context: object) -> types.CallToolResult:
         self.count += 1
         return _text(str(self.count))
+
+    async def tool_deletes(self, _context: object) -> types.CallToolResult:
+        return _text(str(HttpDoor.deletes))
 
     async def tool_structured(self, _context: object, city: str) -> types.CallToolResult:
         weather = {"city": city, "temperature": 21.5, "unknown": [None, {"x": 1}]}
@@ -174,15 +191,19 @@ def build(reference: Reference) -> Server[Any]:
     return server
 
 
-class HandshakeOnly:
-    """Refuses the current revision, as servers written before it do."""
+class HttpDoor:
+    """Counts ended sessions; with `legacy` it refuses the current revision, as servers written before it do."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    deletes = 0
+
+    def __init__(self, app: ASGIApp, *, legacy: bool) -> None:
         self._app = app
+        self._legacy = legacy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", []))
-        if headers.get(b"mcp-protocol-version", b"").decode() in MODERN_PROTOCOL_VERSIONS:
+        HttpDoor.deletes += scope.get("method") == "DELETE"
+        if self._legacy and headers.get(b"mcp-protocol-version", b"").decode() in MODERN_PROTOCOL_VERSIONS:
             await PlainTextResponse("Bad Request: Unsupported protocol version", 400)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -203,7 +224,7 @@ def sse_app(server: Server[Any], *, legacy: bool) -> Starlette:
 
 def serve_http(server: Server[Any], transport: str, port: int, *, legacy: bool) -> None:
     streamable: ASGIApp = server.streamable_http_app(host="127.0.0.1")
-    app = sse_app(server, legacy=legacy) if transport == "sse" else HandshakeOnly(streamable) if legacy else streamable
+    app = sse_app(server, legacy=legacy) if transport == "sse" else HttpDoor(streamable, legacy=legacy)
     listening = socket.create_server(("127.0.0.1", port))
     path = "sse" if transport == "sse" else "mcp"
     print(f"http://127.0.0.1:{listening.getsockname()[1]}/{path}", flush=True)
