@@ -25,7 +25,7 @@ async def connect(settings: Settings) -> AsyncIterator[ApiClient]:
             )
         url = owner.url
     if url is None:
-        # Imported here: beside a running gateway a command needs none of the engines, and starts in a third of the time.
+        # Imported here: beside a running gateway a command needs no engine, and starts in a third of the time.
         from gateway.runner import open_in_process  # noqa: PLC0415
 
         async with open_in_process(settings) as api:
