@@ -29,7 +29,6 @@ async def fill(folder: Path, tools: int) -> int:
 
     The servers are disabled afterwards: the gateway under test must not look for them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     store = await Store.open(f"sqlite+aiosqlite:///{folder / 'toolcrib.db'}")
     index = await open_index(MiniLMEmbedder(), cache=store.vectors, path=folder / "index")
     pool = FakePool()

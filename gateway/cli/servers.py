@@ -16,46 +16,43 @@ from gateway.api_client import ApiClient
 from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
 from gateway.cli.output import Exit, err, out, print_json, progress, table
-from gateway.cli.shell import Shell, command
+from gateway.cli.shell import Shell, asking_command, command
 from servers.client_configs import ConfigEntry, parse_client_config
 
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The server's name.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to run the commands shown.")]
+_PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
 
 @app.command()
-@command
+@asking_command
 async def add(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(help="After `--`: the command and its arguments.")] = None,
     url: Annotated[str | None, typer.Option(help="The server's URL.")] = None,
     *,
     transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http",
-    header: Annotated[list[str] | None, typer.Option(help="K=V, sent with every request; repeatable.")] = None,
-    env: Annotated[list[str] | None, typer.Option(help="K=V for the command's environment; repeatable.")] = None,
-    yes: Yes = False,
+    pairs: Annotated[list[str] | None, typer.Option("--header", "--env", help=_PAIRS_HELP)] = None,
     shell: Shell,
 ) -> Exit:
     """Register one server and sync it: `add NAME --url URL`, or `add NAME -- COMMAND ARG...`."""
     if url is None:
-        launch = Launch(Transport.STDIO, tuple(command or ()), env=_pairs(env, "--env"))
+        launch = Launch(Transport.STDIO, tuple(command or ()), env=_pairs(pairs))
     elif transport not in {Transport.STREAMABLE_HTTP, Transport.SSE}:
         raise typer.BadParameter("use streamable-http or sse", param_hint="--transport")
     else:
-        launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=_pairs(header, "--header"))
+        launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=_pairs(pairs))
     entry = ConfigEntry(name, launch, enabled=True)
-    require_consent([entry], yes=yes)
+    require_consent([entry], yes=shell.yes)
     return await _register(shell, [entry], ())
 
 
 @app.command("import")
-@command
+@asking_command
 async def import_file(
     file: Annotated[Path, typer.Argument(help="mcp.json of Claude, Cursor or VS Code; TOML of Codex.")],
     *,
-    yes: Yes = False,
     shell: Shell,
 ) -> Exit:
     """Register every server of a client's configuration file, after showing each exact command."""
@@ -68,7 +65,7 @@ async def import_file(
         err.print(f"left out: {problem}", markup=False, soft_wrap=True)
     if not config.entries:
         raise InvalidInput(f"{file} names no server that can be used; nothing was registered.")
-    require_consent(config.entries, yes=yes)
+    require_consent(config.entries, yes=shell.yes)
     return await _register(shell, config.entries, config.problems)
 
 
@@ -189,10 +186,10 @@ async def _enable(shell: Shell, name: str, *, enabled: bool) -> None:
         out.print(f"{server['server']} is {'enabled' if enabled else 'disabled'}.")
 
 
-def _pairs(given: list[str] | None, flag: str) -> dict[str, str]:
+def _pairs(given: list[str] | None) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in given or ()]
     if any(not key or not equals for key, equals, _ in pairs):
-        raise typer.BadParameter("write it as KEY=VALUE", param_hint=flag)
+        raise typer.BadParameter("write it as KEY=VALUE", param_hint="--header or --env")
     return {key: value for key, _, value in pairs}
 
 

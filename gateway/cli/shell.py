@@ -24,6 +24,7 @@ from gateway.settings import Settings
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder (TOOLCRIB_DATA).", show_default=False)]
 Url = Annotated[str | None, typer.Option("--url", help="Use the gateway at this address.", show_default=False)]
 Gateway = Annotated[str | None, typer.Option("--gateway", help="Use the gateway at this address.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to run the commands shown.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
@@ -33,6 +34,7 @@ class Shell:
 
     settings: Settings
     as_json: bool = False
+    yes: bool = False  # agreed beforehand to what the command would ask
 
 
 def make_settings(**given: Any) -> Settings:
@@ -47,15 +49,26 @@ def make_settings(**given: Any) -> Settings:
 
 def command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) -> Callable[..., None]:
     """Give a command the shared options. One that has a `--url` of its own gets `--gateway` instead."""
+    return _with_options(function, {})
+
+
+def asking_command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) -> Callable[..., None]:
+    """The same with `--yes`, for a command that asks a person before it goes on."""
+    return _with_options(function, {"yes": Yes})
+
+
+def _with_options(
+    function: Callable[..., Coroutine[Any, Any, Exit | None]], more: dict[str, Any]
+) -> Callable[..., None]:
     own = inspect.signature(function).parameters
     hints = typing.get_type_hints(function, include_extras=True)
     address = "gateway" if "url" in own else "url"
-    shared: dict[str, Any] = {"data": Data, address: Gateway if address == "gateway" else Url, "as_json": Json}
+    shared: dict[str, Any] = {"data": Data, address: Gateway if address == "gateway" else Url, "as_json": Json, **more}
 
     @functools.wraps(function)
     def wrapped(**given: Any) -> None:
         settings = make_settings(data=given.pop("data"), url=given.pop(address))
-        shell = Shell(settings, as_json=given.pop("as_json"))
+        shell = Shell(settings, as_json=given.pop("as_json"), yes=given.pop("yes", False))
         code = run_async(function(**given, shell=shell))
         if code:
             raise typer.Exit(code)
@@ -66,7 +79,7 @@ def command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) -> Callab
         if name != "shell"
     ]
     for name, annotation in shared.items():
-        default = False if name == "as_json" else None
+        default = None if name in {"data", address} else False
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         )
