@@ -81,14 +81,23 @@ class _Gathering:
         if not isinstance(entry, dict):
             self._warn(f"Server {self.server.slug!r} lists something that is no tool; it was left out.")
             return
-        size = _size(entry)
-        self.size += size
-        if self.size > self.caps.list_bytes:
-            raise _endless(self.server, f"it is larger than {self.caps.list_bytes / MIB:g} MiB")
         try:
+            size = self._measure(entry)
             self._keep(entry, size)
         except InvalidTool as error:
             self._warn(error.message)
+
+    def _measure(self, entry: dict[str, Any]) -> int:
+        """Bytes as compact JSON, counted against the list. NaN is measured too, and refused later."""
+        try:
+            text = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+        except ValueError as error:  # an integer of thousands of digits
+            raise InvalidTool(f"Server {self.server.slug!r} lists a tool that is no JSON ({error}).") from error
+        size = len(text.encode("utf-8", "surrogatepass"))
+        self.size += size
+        if self.size > self.caps.list_bytes:
+            raise _endless(self.server, f"it is larger than {self.caps.list_bytes / MIB:g} MiB")
+        return size
 
     def _keep(self, entry: dict[str, Any], size: int) -> None:
         document = ToolDocument.from_upstream(self.server.slug, self.server.title, entry)
@@ -123,11 +132,6 @@ def _next_cursor(server: UpstreamServer, page: Mapping[str, Any]) -> str | None:
             f"Server {server.slug!r} gave a page of tools a cursor that is no text; report it to its author."
         )
     return cursor
-
-
-def _size(entry: dict[str, Any]) -> int:
-    """Bytes as compact JSON. An entry that is no JSON (NaN) is measured too, and refused later."""
-    return len(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
 
 
 def _endless(server: UpstreamServer, why: str) -> UpstreamProtocolError:

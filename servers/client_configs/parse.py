@@ -52,7 +52,7 @@ def _read(text: str, filename: str) -> object:
         raise InvalidInput(f"{filename} is not valid TOML: {error}; correct it there.") from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput(
-            f"{filename} cannot be read: {type(error).__name__}, too deep or too long a value; simplify it."
+            f"{filename} cannot be read, because it nests too deep or holds too long a number; simplify it."
         ) from error
 
 
