@@ -4,13 +4,11 @@ half a second.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.database import Database
-
-HEAD = "0001"
-"""The newest revision in migrations/versions; a test keeps the two equal."""
+from store.revision import HEAD, revision
 
 _MIGRATION_LOCK = 0x7001_C21B
 """Key of PostgreSQL's advisory lock: of two gateways that start together, one migrates and the other waits."""
@@ -32,10 +30,3 @@ async def migrate(database: Database) -> None:
         await connection.run_sync(upgrade)
 
     await database.transaction(work)
-
-
-def revision(connection: Connection) -> str | None:
-    """The schema's revision; None for a database that is empty."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

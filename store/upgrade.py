@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 import migrations
 from domain.errors import StoreUnavailable
-from store.migrate import HEAD, revision
+from store.revision import HEAD, revision
 
 
 def upgrade(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 import migrations
 from domain.errors import InvalidInput, StoreUnavailable
 from store.database import Database
-from store.migrate import HEAD
+from store.revision import HEAD
 from store.store import Store
 from store.tables import METADATA
 from store.url import database_url, shown

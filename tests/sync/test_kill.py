@@ -21,7 +21,7 @@ from tests.sync.restless import open_house
 
 pytestmark = pytest.mark.anyio
 
-KILLS = int(os.environ.get("TOOLCRIB_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("TOOLCRIB_TEST_KILLS", "3"))
 
 
 async def kill_after(steps: int, folder: Path, seed: int) -> str:
