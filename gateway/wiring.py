@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from domain.catalogue import SyncRun
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.settings import Settings
@@ -26,6 +27,8 @@ from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
 from sync.schedule import Pace, SyncSchedule
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +135,18 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _warm(crib: Toolcrib) -> None:
-    """Bring the index level with the store and remember how fresh each server is."""
+    """Remember how fresh each server is, and wait for an index that is behind: a search must not miss what is stored.
+
+    An index that is level is compared with the store by the indexer, behind the first requests.
+    """
     await crib.store.sessions.expire(time.time())
-    await crib.indexer.reconcile()
-    crib.freshness.catalogue_at(await crib.store.changes.head())
+    head = await crib.store.changes.head()
+    crib.freshness.catalogue_at(head)
+    try:
+        if await crib.index.cursor() != head:
+            await crib.indexer.drain()
+    except Unavailable as error:
+        logger.warning("The index is behind the store and is tried again: %s", error.message)
     for tenant in {server.tenant for server in await crib.store.servers.everywhere()}:
         for server, at in (await crib.store.runs.last_success(tenant)).items():
             crib.freshness.verified(tenant, server, at)
