@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,14 +12,15 @@ from domain.servers import ServerStatus, Transport, UpstreamServer
 from servers.pool import ServerPool
 from tests.servers.conftest import MakePool
 from tests.upstreams.reference import INSTRUCTIONS, TOOLS
-from tests.upstreams.running import REFERENCES, reference
+from tests.upstreams.running import REFERENCES, lasting_reference
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=REFERENCES)
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[UpstreamServer]:
-    async with reference(request.param) as upstream:
+@pytest.fixture(params=REFERENCES, scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[UpstreamServer]:
+    """Over HTTP one process serves the whole file; over stdio every pool starts its own."""
+    with lasting_reference(request.param) as upstream:
         yield upstream
 
 
@@ -43,6 +44,13 @@ async def test_structured_content_and_meta_pass_untouched(pool: ServerPool, serv
     assert echoed["_meta"]["com.example/echo"] == {"com.example/trace": {"id": 7}}
 
 
+async def test_an_argument_that_must_be_mirrored_in_a_header_is_even_before_any_listing(
+    pool: ServerPool, server: UpstreamServer
+) -> None:
+    assert text_of((await pool.call(server, "regional", {"region": "süd"})).raw) == "süd"
+    assert text_of((await pool.call(server, "regional", {"region": "west"})).raw) == "west"
+
+
 async def test_a_failed_tool_is_an_answer_and_an_unknown_one_a_refusal(
     pool: ServerPool, server: UpstreamServer
 ) -> None:
@@ -56,19 +64,19 @@ async def test_a_failed_tool_is_an_answer_and_an_unknown_one_a_refusal(
 async def test_a_deadline_cancels_the_request_at_the_upstream(pool: ServerPool, server: UpstreamServer) -> None:
     await pool.list_tools(server)
     with pytest.raises(UpstreamTimeout, match=r"'up' did not answer the call of 'slow' within 0.5 s"):
-        await pool.call(server, "slow", {"seconds": 600}, timeout_s=0.5)
-    assert text_of((await pool.call(server, "was_cancelled", {})).raw) == "1"
+        await pool.call(server, "slow", {"seconds": 600, "label": "late"}, timeout_s=0.5)
+    assert text_of((await pool.call(server, "was_cancelled", {"label": "late"})).raw) == "1"
 
 
 async def test_a_caller_that_goes_away_cancels_the_request_and_nothing_else(
     pool: ServerPool, server: UpstreamServer
 ) -> None:
     await pool.list_tools(server)
-    stays = asyncio.create_task(pool.call(server, "slow", {"seconds": 1.0}))
-    leaves = asyncio.create_task(pool.call(server, "slow", {"seconds": 600}))
-    await pool.call(server, "running", {"count": 2})
+    stays = asyncio.create_task(pool.call(server, "slow", {"seconds": 1.0, "label": "gone"}))
+    leaves = asyncio.create_task(pool.call(server, "slow", {"seconds": 600, "label": "gone"}))
+    await pool.call(server, "running", {"label": "gone", "count": 2})
     leaves.cancel()
-    assert text_of((await pool.call(server, "was_cancelled", {})).raw) == "1"
+    assert text_of((await pool.call(server, "was_cancelled", {"label": "gone"})).raw) == "1"
     assert text_of((await stays).raw) == "awake"
 
 
@@ -98,3 +106,4 @@ async def test_changed_tools_are_announced(make_pool: MakePool, server: Upstream
     await asyncio.wait_for(heard.wait(), 30)
     assert told[0] == ("t", "up")
     assert [document.name for document in (await pool.list_tools(server)).documents][-1] == "extra"
+    await pool.call(server, "set_extra", {"present": False})

@@ -91,8 +91,8 @@ async def test_a_server_that_dies_under_a_call_fails_the_call_and_cancels_nobody
 ) -> None:
     async with http_upstream(transport) as running:
         server = running.server()
-        calls = [asyncio.create_task(pool.call(server, "slow", {"seconds": 600})) for _ in range(3)]
-        await pool.call(server, "running", {"count": 3})
+        calls = [asyncio.create_task(pool.call(server, "slow", {"seconds": 600, "label": "a"})) for _ in range(3)]
+        await pool.call(server, "running", {"label": "a", "count": 3})
         await running.kill()
         outcomes = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20)
     assert all(isinstance(outcome, UpstreamError) and "'up'" in outcome.message for outcome in outcomes), outcomes

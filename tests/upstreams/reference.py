@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import mcp_types as types
 import uvicorn
 from mcp import MCPError
@@ -61,19 +63,22 @@ def _plain(name: str, description: str, **properties: dict[str, Any]) -> dict[st
     return {"name": name, "description": description, "inputSchema": schema}
 
 
+LABEL: dict[str, dict[str, Any]] = {"label": {"type": "string"}}
+
 TOOLS: list[dict[str, Any]] = [
     _plain("echo", "Give the text back.", text={"type": "string"}),
     _plain("add", "Add two numbers.", a={"type": "number"}, b={"type": "number"}),
     _plain("fail", "Answer that it failed."),
-    _plain("slow", "Answer after so many seconds.", seconds={"type": "number"}),
+    _plain("slow", "Answer after so many seconds.", seconds={"type": "number"}, label={"type": "string"}),
     _plain("big", "Answer with so many bytes.", bytes={"type": "integer"}),
     _plain("counter", "Count how often this tool was called."),
-    _plain("running", "Wait until so many calls of `slow` are under way.", count={"type": "integer"}),
-    _plain("was_cancelled", "Wait until a call of `slow` was cancelled, then say how many were."),
+    _plain("running", "Wait until so many `slow` calls of a label are under way.", **LABEL, count={"type": "integer"}),
+    _plain("was_cancelled", "Wait until a `slow` call of a label was cancelled, then say how many were.", **LABEL),
     _plain("deletes", "How many sessions were ended by their client."),
     _plain("structured", "Answer with structured content.", city={"type": "string"}),
     _plain("environment", "The names and values of the server's environment."),
     _plain("set_extra", "Add or remove the tool `extra`, and announce it.", present={"type": "boolean"}),
+    _plain("regional", "Answer from a region.", region={"type": "string", "x-mcp-header": "Region"}),
     RICH_TOOL,
 ]
 EXTRA = _plain("extra", "A tool that comes and goes.")
@@ -86,10 +91,9 @@ class Reference:
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
     extra: bool = False
     count: int = 0
-    cancelled: int = 0
-    cancelled_once: asyncio.Event = field(default_factory=asyncio.Event)
-    running: int = 0
-    running_changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    cancelled: Counter[str] = field(default_factory=Counter)
+    running: Counter[str] = field(default_factory=Counter)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def list_tools(
         self, _context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
@@ -118,28 +122,33 @@ class Reference:
     async def tool_fail(self, _context: object) -> types.CallToolResult:
         return types.CallToolResult(content=[types.TextContent(text="it failed")], is_error=True)
 
-    async def tool_slow(self, _context: object, seconds: float) -> types.CallToolResult:
-        self.running += 1
-        async with self.running_changed:
-            self.running_changed.notify_all()
+    async def tool_slow(self, _context: object, seconds: float, label: str = "") -> types.CallToolResult:
+        self.running[label] += 1
+        await self._notify()
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
-            self.cancelled += 1
-            self.cancelled_once.set()
+            self.cancelled[label] += 1
             raise
         finally:
-            self.running -= 1
+            self.running[label] -= 1
+            with anyio.CancelScope(shield=True):
+                await self._notify()
         return _text("awake")
 
-    async def tool_running(self, _context: object, count: int) -> types.CallToolResult:
-        async with self.running_changed:
-            await self.running_changed.wait_for(lambda: self.running >= count)
+    async def tool_running(self, _context: object, label: str, count: int) -> types.CallToolResult:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.running[label] >= count)
         return _text(str(count))
 
-    async def tool_was_cancelled(self, _context: object) -> types.CallToolResult:
-        await self.cancelled_once.wait()
-        return _text(str(self.cancelled))
+    async def tool_was_cancelled(self, _context: object, label: str) -> types.CallToolResult:
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.cancelled[label] > 0)
+        return _text(str(self.cancelled[label]))
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
 
     async def tool_big(self, _context: object, bytes: int) -> types.CallToolResult:  # noqa: A002 - the argument's name
         return _text("x" * bytes)
@@ -166,6 +175,9 @@ class Reference:
         await context.session.send_tool_list_changed()
         return _text("done")
 
+    async def tool_regional(self, _context: object, region: str) -> types.CallToolResult:
+        return _text(region)
+
     async def tool_rich(self, _context: object, unit: str = "mm") -> types.CallToolResult:
         return types.CallToolResult(content=[types.TextContent(text=unit)], structured_content={"value": 1})
 
@@ -182,6 +194,7 @@ def build(reference: Reference) -> Server[Any]:
         on_list_tools=reference.list_tools,
         on_call_tool=reference.call_tool,
         on_subscriptions_listen=ListenHandler(reference.bus),
+        get_tool_input_schema={tool["name"]: tool["inputSchema"] for tool in TOOLS}.get,
     )
     original = server.create_initialization_options
     changes = NotificationOptions(tools_changed=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,16 +70,22 @@ async def http_upstream(
         await running.kill()
 
 
-@asynccontextmanager
-async def reference(kind: str) -> AsyncIterator[UpstreamServer]:
-    """The reference upstream: `stdio`, `streamable-http` or `sse`, with `-legacy` for the handshake era only."""
+@contextmanager
+def lasting_reference(kind: str) -> Iterator[UpstreamServer]:
+    """The reference upstream for a whole test module, outside any event loop."""
     name = kind.removesuffix("-legacy")
     era = ("--legacy",) if kind.endswith("-legacy") else ()
     if name == "stdio":
         yield stdio_server("reference", *era)
         return
-    async with http_upstream(Transport(name), *era) as running:
-        yield running.server()
+    command = stdio_command("reference", "--transport", name, *era)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            yield UpstreamServer("t", "up", "Up", Launch(Transport(name), url=url))
+        finally:
+            process.kill()
 
 
 REFERENCES = ("stdio", "stdio-legacy", "streamable-http", "streamable-http-legacy", "sse", "sse-legacy")
