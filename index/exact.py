@@ -51,7 +51,7 @@ def name_keys(document: IndexDocument) -> tuple[str, ...]:
 def mentions(query: str) -> Mentions:
     """Every key that `query` may mean. Long queries are read up to MAX_WINDOWS word groups.
 
-    >>> mentions("use read_file please").exact
+    >>> mentions("please use `read_file` on the report that I sent you").exact
     ('readfile',)
     """
     tokens = query.split()

@@ -35,11 +35,16 @@ class Bm25Encoder:
 
     def document(self, text: ToolText) -> SparseVector:
         """Term weights by frequency and length. Without terms when every word is a stop word."""
-        return _ours(self._model.embed_document(sparse_text(text)))
+        return _ours(self._model.embed_document(_encodable(sparse_text(text))))
 
     def query(self, text: str) -> SparseVector:
         """Each distinct term once, with weight 1."""
-        return _ours(self._model.embed_query(with_parts(text)))
+        return _ours(self._model.embed_query(_encodable(with_parts(text))))
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates are legal in JSON escapes and illegal in UTF-8, which the library takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _ours(vector: qdrant_edge.SparseVector) -> SparseVector:

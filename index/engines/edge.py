@@ -166,18 +166,17 @@ class EdgeEngine:
 def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, edge.EdgeShard]:
     """Load and try the shard. Raises IndexUnavailable when it is broken.
 
-    A damaged file shows as an error or a panic while loading or reading, or as points that are gone (found by damaging
-    each file of a shard in turn: deleted, emptied, halved, overwritten); hence the count and the trial queries.
+    A damaged file shows as an error or a panic while loading or reading, or as points or vectors that are gone (found
+    by damaging each file of a shard in turn: deleted, emptied, halved, overwritten); hence counts and trial queries.
     """
     state = folder.read_state()
     with engine_errors("loading"):
         shard = edge.EdgeShard.load(str(folder.shard), requests.config(manifest))
     try:
         with engine_errors("trying what was loaded"):
-            found = len(_scroll(shard))
-            for query in requests.trial(manifest):
-                shard.query(query)
-        _require_count(found, state)
+            points = len(_scroll(shard))
+            found = [len(shard.query(query)) for query in requests.trial(manifest, max(points, 1))]
+        _require_counts(state.points if state.clean else points, [points, *found])
     except IndexUnavailable:
         with engine_errors("closing"):
             shard.close()
@@ -185,9 +184,9 @@ def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, ed
     return state, shard
 
 
-def _require_count(found: int, state: IndexState) -> None:
-    if state.clean and found != state.points:
-        raise IndexUnavailable(f"It holds {found} tools instead of {state.points}.")
+def _require_counts(expected: int, found: Sequence[int]) -> None:
+    if any(count != expected for count in found):
+        raise IndexUnavailable(f"It holds {min(found)} whole tools instead of {expected}.")
 
 
 def _create(folder: IndexFolder, manifest: EngineManifest) -> edge.EdgeShard:

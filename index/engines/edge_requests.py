@@ -41,11 +41,10 @@ def point(ours: Point) -> edge.Point:
     return edge.Point(ours.id, vectors, stored(ours))
 
 
-def trial(manifest: EngineManifest) -> list[edge.QueryRequest]:
-    """Queries over everything stored, whoever it belongs to, that read each dense field once."""
+def trial(manifest: EngineManifest, limit: int) -> list[edge.QueryRequest]:
+    """One query per dense field that finds everything stored, whoever it belongs to; NaN is found by no query."""
     return [
-        edge.QueryRequest(1, query=edge.Query.Nearest([1.0] + [0.0] * (size - 1), using=name), with_payload=PAYLOAD)
-        for name, size in manifest.fields
+        edge.QueryRequest(limit, query=edge.Query.Nearest([1.0] * size, using=name)) for name, size in manifest.fields
     ]
 
 

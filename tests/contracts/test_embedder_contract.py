@@ -1,0 +1,84 @@
+"""One suite for every embedder: the model of the core install, the fake, and the extra [st] where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from index.embedders.fake import HashingEmbedder
+from index.embedders.minilm import MiniLMEmbedder
+from index.ports import Embedder
+
+pytestmark = pytest.mark.anyio
+
+KINDS = ["minilm", "hashing", "sentence-transformers"]
+
+TEXTS = [
+    "Read a file from the local disk.",
+    "",
+    "What is the weather in Paris tomorrow?",
+    "word " * 2000,
+    "naïve café 東京 🦀 \ud800",
+    "Read a file from the local disk.",
+]
+
+
+def make(kind: str) -> Embedder:
+    if kind == "minilm":
+        return MiniLMEmbedder(threads=1)
+    if kind == "hashing":
+        return HashingEmbedder()
+    folder = os.environ.get("TOOLCRIB_ST_MODEL")
+    if importlib.util.find_spec("sentence_transformers") is None or folder is None:
+        pytest.skip("sentence-transformers (extra [st]) or its model folder (TOOLCRIB_ST_MODEL) is absent")
+    from index.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415 - the extra [st]
+
+    return SentenceTransformersEmbedder(folder)
+
+
+@pytest.fixture(params=KINDS)
+async def embedder(request: pytest.FixtureRequest) -> AsyncIterator[Embedder]:
+    made = make(request.param)
+    yield made
+    await made.close()
+
+
+async def test_every_text_has_a_vector_of_unit_length_even_the_empty_one(embedder: Embedder) -> None:
+    vectors = await embedder.embed(TEXTS)
+    assert vectors.shape == (len(TEXTS), embedder.dimension)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+async def test_no_texts_give_no_rows(embedder: Embedder) -> None:
+    assert (await embedder.embed([])).shape == (0, embedder.dimension)
+
+
+async def test_rows_follow_the_order_of_the_texts(embedder: Embedder) -> None:
+    forward, backward = await embedder.embed(TEXTS), await embedder.embed(TEXTS[::-1])
+    np.testing.assert_allclose(forward, backward[::-1], atol=1e-5)
+
+
+async def test_a_text_has_the_same_vector_alone_and_in_company(embedder: Embedder) -> None:
+    together = await embedder.embed(TEXTS)
+    for row, text in enumerate(TEXTS):
+        [alone] = await embedder.embed([text])
+        np.testing.assert_allclose(together[row], alone, atol=1e-5)
+
+
+async def test_texts_that_share_words_are_nearer_than_texts_that_do_not(embedder: Embedder) -> None:
+    read, write, weather = await embedder.embed(["read a file", "write a file", "weather forecast for Paris"])
+    assert read @ write > read @ weather
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_two_instances_agree_on_version_and_vectors(kind: str) -> None:
+    first, second = make(kind), make(kind)
+    assert first.version == second.version
+    np.testing.assert_allclose(await first.embed(TEXTS), await second.embed(TEXTS), atol=1e-5)
+    await first.close()
+    await second.close()
