@@ -18,4 +18,9 @@ def _tree(root: type[ToolcribError]) -> Iterator[type[ToolcribError]]:
         yield from _tree(child)
 
 
-_BY_CODE = {kind.code: kind for kind in _tree(ToolcribError) if kind is not UpstreamRefused}
+_BY_CODE = {
+    kind.code: kind
+    for kind in _tree(ToolcribError)
+    # Rooms refine errors for their own use under the same code; what travels is the one that everybody knows.
+    if kind.__module__ == ToolcribError.__module__ and kind is not UpstreamRefused
+}

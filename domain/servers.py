@@ -39,8 +39,12 @@ class Launch:
             return
         if self.command:
             raise InvalidInput("A server has either a command or a URL, not both.")
-        parts = urlsplit(self.url or "")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(self.url or "")
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:  # brackets that do not close, a port that is no number
+            usable = False
+        if not usable:
             raise InvalidInput(f"A {self.transport} server needs a URL that begins with http:// or https://.")
 
     @property

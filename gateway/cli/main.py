@@ -51,6 +51,8 @@ def _root(
     del version
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # The SDK logs what an upstream did wrong with a traceback each; the pool says it in one sentence.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL if not verbose else level)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ def test_secrets_are_not_in_the_representation() -> None:
         lambda: Launch(Transport.STDIO, ("x\0y",)),
         lambda: Launch(Transport.STDIO, ("x",), url="http://127.0.0.1"),
         lambda: Launch(Transport.SSE, url="file:///etc/passwd"),
+        lambda: Launch(Transport.STREAMABLE_HTTP, url="http://["),
+        lambda: Launch(Transport.STREAMABLE_HTTP, url="http://127.0.0.1:port"),
         lambda: Launch(Transport.STREAMABLE_HTTP, ("x",), url="http://127.0.0.1"),
         lambda: UpstreamServer("t", "Not A Slug", "x", Launch(Transport.STDIO, ("x",))),
     ],
