@@ -58,9 +58,8 @@ async def main(folder: Path) -> int:
         await index.close()
     ratio = float(np.median(searched) / np.median(bare))
     verdict = "PASS" if ratio <= TARGET else "FAIL"
-    print(
-        f"embed_ms_p50 {np.median(bare):.2f}  search_ms_p50 {np.median(searched):.2f} p95 {np.percentile(searched, 95):.2f}"
-    )
+    print(f"embed_ms_p50 {np.median(bare):.2f}")
+    print(f"search_ms_p50 {np.median(searched):.2f} p95 {np.percentile(searched, 95):.2f}")
     print(f"search_over_embedding_p50 {ratio:.2f} {TARGET} {verdict}")
     return 0 if verdict == "PASS" else 1
 

@@ -35,6 +35,7 @@ class SentenceTransformersEmbedder:
         self._model: Any = _load(model, device)
         self._dimension = int(self._model.get_embedding_dimension())
         self._version = f"st:{Path(model).name}:{_fingerprint(model)}:p{PREPROCESSING_VERSION}"
+        self._is_closed = False
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sentence-transformers")
 
     @property
@@ -48,15 +49,17 @@ class SentenceTransformersEmbedder:
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Shape (len(texts), dimension). Runs batch by batch, so that a query slips in between a long job's."""
         loop = asyncio.get_running_loop()
-        parts = [
-            await loop.run_in_executor(self._worker, self._infer, list(texts[start : start + BATCH]))
-            for start in range(0, len(texts), BATCH)
-        ]
+        parts: list[Matrix] = []
+        for start in range(0, len(texts), BATCH):
+            if self._is_closed:
+                raise EmbedderUnavailable("The embedding model is closed; the process is ending.")
+            parts.append(await loop.run_in_executor(self._worker, self._infer, list(texts[start : start + BATCH])))
         return np.concatenate(parts) if parts else np.zeros((0, self._dimension), dtype=np.float32)
 
     async def close(self) -> None:
-        """Wait for the run in progress and end the thread."""
-        await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
+        """Wait for the run in progress and end the thread; what is left of a long job fails."""
+        self._is_closed = True
+        await asyncio.to_thread(self._worker.shutdown)
 
     def _infer(self, texts: list[str]) -> Matrix:
         vectors = self._model.encode(texts, batch_size=BATCH, show_progress_bar=False, convert_to_numpy=True)

@@ -170,6 +170,8 @@ def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, ed
     by damaging each file of a shard in turn: deleted, emptied, halved, overwritten); hence counts and trial queries.
     """
     state = folder.read_state()
+    if not state.clean:
+        require_space(folder.path, 0)  # loading writes what only the write-ahead log has
     with engine_errors("loading"):
         shard = edge.EdgeShard.load(str(folder.shard), requests.config(manifest))
     try:

@@ -165,6 +165,19 @@ async def test_a_nearly_full_disk_refuses_writes_and_goes_on_reading(
     assert await contents(tmp_path) == (10, 40)
 
 
+async def test_what_a_crash_left_in_the_log_waits_for_a_disk_with_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await EdgeEngine.open(tmp_path, manifest())
+    await engine.upsert(POINTS)
+    await engine.close()
+    monkeypatch.setattr(disk, "RESERVE", 1 << 62)
+    with pytest.raises(StorageFull):
+        await EdgeEngine.open(tmp_path, manifest())
+    monkeypatch.undo()
+    assert await contents(tmp_path) == (0, 40)
+
+
 async def test_a_closed_engine_says_so(tmp_path: Path) -> None:
     engine = await EdgeEngine.open(tmp_path, manifest())
     await engine.close()

@@ -68,3 +68,15 @@ async def test_a_missing_tokenizer_is_named(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(EmbedderUnavailable, match=r"tokenizer\.json cannot be read"):
         await embedder.warm()
     await embedder.close()
+
+
+async def test_a_closed_embedder_fails_what_is_left_of_a_job_and_all_that_comes_later() -> None:
+    embedder = MiniLMEmbedder(threads=1)
+    await embedder.warm()
+    job = asyncio.create_task(embedder.embed(["a long text about many tools " * 60] * 16))
+    await embedder.embed(["a query"])
+    await embedder.close()
+    with pytest.raises(EmbedderUnavailable, match="closed"):
+        await job
+    with pytest.raises(EmbedderUnavailable, match="closed"):
+        await embedder.embed(["text"])
