@@ -67,10 +67,19 @@ class UpstreamServer:
     launch: Launch
     enabled: bool = True
     generation: int = 0  # counts the catalogue changes committed for this server; 0 = never synced
+    trusted: bool = False  # whether an admin relies on what it says about its tools: read-only, idempotent
 
     def __post_init__(self) -> None:
         if not is_slug(self.slug):
             raise InvalidInput(f"{self.slug!r} is no server name: use 1 to 14 of a-z, 0-9 and hyphen.")
+
+
+class Circuit(StrEnum):
+    """Whether requests reach a server that keeps failing (security-and-reliability R10)."""
+
+    CLOSED = "closed"  # they do
+    OPEN = "open"  # they are answered at once, without asking it
+    HALF_OPEN = "half-open"  # one request is trying whether it is back, the others are answered at once
 
 
 class ServerStatus(StrEnum):
@@ -93,3 +102,4 @@ class ServerHealth:
     server_name: str | None = None
     server_version: str | None = None
     instructions: str | None = None
+    circuit: Circuit = Circuit.CLOSED

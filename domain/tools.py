@@ -58,6 +58,12 @@ class ToolDocument:
     def input_schema(self) -> Mapping[str, Any]:
         return cast("Mapping[str, Any]", self.raw["inputSchema"])
 
+    @property
+    def says_repeatable(self) -> bool:
+        """Whether the server says that calling it twice is like calling it once: to be believed of a trusted one."""
+        hints = self.raw.get("annotations")
+        return isinstance(hints, Mapping) and (hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True)
+
 
 class ToolState(StrEnum):
     """Where a catalogued tool stands."""

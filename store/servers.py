@@ -45,7 +45,7 @@ class ServerRepository:
         return await self._select(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
 
     async def update(self, server: UpstreamServer) -> None:
-        """Replace title, launch and enabled; the generation stays the store's own. Raises ServerNotFound."""
+        """Replace title, launch, enabled and trusted; the generation stays the store's own. Raises ServerNotFound."""
         key = (SERVERS.c.tenant == server.tenant, SERVERS.c.slug == server.slug)
         change = update(SERVERS).where(*key).values(_columns(server))
         changed = await self._database.transaction(lambda connection: connection.execute(change))
@@ -91,6 +91,7 @@ def _columns(server: UpstreamServer) -> dict[str, Any]:
         "cwd": launch.cwd,
         "url": launch.url,
         "enabled": server.enabled,
+        "trusted": server.trusted,
         "secrets": encode({"env": dict(launch.env), "headers": dict(launch.headers)}),
     }
 
@@ -105,4 +106,4 @@ def _server(row: Row[Any]) -> UpstreamServer:
         env=secrets["env"],
         headers=secrets["headers"],
     )
-    return UpstreamServer(row.tenant, row.slug, row.title, launch, row.enabled, row.generation)
+    return UpstreamServer(row.tenant, row.slug, row.title, launch, row.enabled, row.generation, row.trusted)

@@ -7,7 +7,7 @@ JSON lives in text columns (store/json_text.py). Times are epoch seconds.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 METADATA = MetaData()
 
@@ -25,6 +25,7 @@ SERVERS = Table(
     Column("cwd", Text),
     Column("url", Text),
     Column("enabled", Boolean, nullable=False),
+    Column("trusted", Boolean, nullable=False, server_default=false()),
     Column("generation", BigInteger, nullable=False),
     Column("secrets", Text, nullable=False),  # JSON {env, headers}: apart, so that it can be encrypted alone
 )

@@ -27,6 +27,7 @@ class NewServer(BaseModel):
     url: str | None = None
     env: dict[str, str] = {}
     headers: dict[str, str] = {}
+    trusted: bool = Field(default=False, description="Rely on what it says about its tools (read-only, idempotent).")
     consent: bool = Field(default=False, description="The exact command was shown to a person, who agreed to run it.")
 
     def launch(self) -> Launch:
@@ -36,7 +37,8 @@ class NewServer(BaseModel):
 class ServerChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    enabled: bool
+    enabled: bool | None = None
+    trusted: bool | None = None
 
 
 @router.post("/servers", status_code=201)
@@ -47,7 +49,7 @@ async def register(body: NewServer, crib: Crib, caller: Caller) -> dict[str, Any
             "Registering a stdio server runs its command on this machine: show the exact command to a person and "
             "send `consent: true` when they agree."
         )
-    server = await crib.servers.add(caller, body.name, body.launch())
+    server = await crib.servers.add(caller, body.name, body.launch(), trusted=body.trusted)
     return server_json(await crib.servers.show(caller, server.slug))
 
 
@@ -65,8 +67,12 @@ async def show(server: str, crib: Crib, caller: Caller) -> dict[str, Any]:
 
 @router.patch("/servers/{server}")
 async def change(server: str, body: ServerChange, crib: Crib, caller: Caller) -> dict[str, Any]:
-    changed = await crib.servers.enable(caller, server, enabled=body.enabled)
-    return server_json(await crib.servers.show(caller, changed.slug))
+    """Switch a server on or off, trust it or stop to; what is not given stays."""
+    if body.enabled is not None:
+        await crib.servers.enable(caller, server, enabled=body.enabled)
+    if body.trusted is not None:
+        await crib.servers.trust(caller, server, trusted=body.trusted)
+    return server_json(await crib.servers.show(caller, server))
 
 
 @router.delete("/servers/{server}", status_code=204)

@@ -1,4 +1,4 @@
-"""`toolcrib servers`: register, import, list, show, enable, disable, remove."""
+"""`toolcrib servers`: register, import, list, show, enable, disable, trust, distrust, remove."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from servers.client_configs import ConfigEntry, parse_client_config
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The server's name.")]
+_TRUSTED_HELP = "Believe its hints: a failed call of a read-only or idempotent tool is repeated."
 _PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
 
@@ -34,6 +35,7 @@ async def add(
     *,
     transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http",
     pairs: Annotated[list[str] | None, typer.Option("--header", "--env", help=_PAIRS_HELP)] = None,
+    trusted: Annotated[bool, typer.Option("--trusted", help=_TRUSTED_HELP)] = False,
     shell: Shell,
 ) -> Exit:
     """Register one server and sync it: `add NAME --url URL`, or `add NAME -- COMMAND ARG...`."""
@@ -45,7 +47,7 @@ async def add(
         launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=_pairs(pairs))
     entry = ConfigEntry(name, launch, enabled=True)
     require_consent([entry], yes=shell.yes)
-    return await _register(shell, [entry], ())
+    return await _register(shell, [entry], (), trusted=trusted)
 
 
 @app.command("import")
@@ -107,14 +109,28 @@ async def show(name: Name, shell: Shell) -> None:
 @command
 async def enable(name: Name, shell: Shell) -> None:
     """Switch a server on."""
-    await _enable(shell, name, enabled=True)
+    await _change(shell, name, "is enabled", enabled=True)
 
 
 @app.command()
 @command
 async def disable(name: Name, shell: Shell) -> None:
     """Switch a server off: its tools stay in the catalogue, calls are refused."""
-    await _enable(shell, name, enabled=False)
+    await _change(shell, name, "is disabled", enabled=False)
+
+
+@app.command()
+@command
+async def trust(name: Name, shell: Shell) -> None:
+    """Believe what a server says about its tools: failed calls of read-only or idempotent ones are repeated."""
+    await _change(shell, name, "is trusted", trusted=True)
+
+
+@app.command()
+@command
+async def distrust(name: Name, shell: Shell) -> None:
+    """Stop to believe what a server says about its tools; no call of it is repeated."""
+    await _change(shell, name, "is not trusted any more", trusted=False)
 
 
 @app.command()
@@ -129,7 +145,9 @@ async def remove(name: Name, shell: Shell) -> None:
         out.print(f"{name} is removed.", markup=False)
 
 
-async def _register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str]) -> Exit:
+async def _register(
+    shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str], *, trusted: bool = False
+) -> Exit:
     """Register, then sync each; one bad server does not stop the others."""
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = [{"name": "", "error": problem} for problem in problems]
@@ -139,7 +157,7 @@ async def _register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequ
             for entry in entries:
                 bar.update(task, description=f"Registering {entry.title}")
                 try:
-                    done.append(await _register_one(api, entry))
+                    done.append(await _register_one(api, entry, trusted=trusted))
                 except ToolcribError as error:
                     failed.append({"name": entry.title, "error": error.message})
                 bar.advance(task)
@@ -157,7 +175,7 @@ async def _register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequ
     return Exit.DONE if not bad else Exit.PARTLY if good else Exit.FAILED
 
 
-async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
+async def _register_one(api: ApiClient, entry: ConfigEntry, *, trusted: bool) -> dict[str, Any]:
     launch = entry.launch
     body = {
         "name": entry.title,
@@ -167,6 +185,7 @@ async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
         "url": launch.url,
         "env": dict(launch.env),
         "headers": dict(launch.headers),
+        "trusted": trusted,
         "consent": True,
     }
     server = (await api.post("/servers", body))["server"]
@@ -177,13 +196,13 @@ async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
     return run
 
 
-async def _enable(shell: Shell, name: str, *, enabled: bool) -> None:
+async def _change(shell: Shell, name: str, done: str, **settings: bool) -> None:
     async with connect(shell.settings) as api:
-        server = await api.patch(f"/servers/{name}", {"enabled": enabled})
+        server = await api.patch(f"/servers/{name}", settings)
     if shell.as_json:
         print_json(server)
     else:
-        out.print(f"{server['server']} is {'enabled' if enabled else 'disabled'}.")
+        out.print(f"{server['server']} {done}.", markup=False)
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:

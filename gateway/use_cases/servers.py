@@ -38,13 +38,14 @@ class Servers:
         self._catalogue = catalogue
         self._freshness = freshness
 
-    async def add(self, principal: Principal, title: str, launch: Launch) -> UpstreamServer:
+    async def add(self, principal: Principal, title: str, launch: Launch, *, trusted: bool = False) -> UpstreamServer:
         """Register a server under a slug made from its title. Raises Forbidden, NameTaken."""
         _require_admin(principal)
         known = await self._store.servers.list(principal.tenant)
         if any(server.title == title for server in known):
             raise NameTaken(f"A server named {title!r} is registered already; remove it first or choose another name.")
-        server = UpstreamServer(principal.tenant, slug_for(title, {server.slug for server in known}), title, launch)
+        slug = slug_for(title, {server.slug for server in known})
+        server = UpstreamServer(principal.tenant, slug, title, launch, trusted=trusted)
         await self._store.servers.add(server)
         return server
 
@@ -71,6 +72,13 @@ class Servers:
         await self._store.servers.update(server)
         if not enabled:
             await self._pool.drop(server.tenant, server.slug)
+        return server
+
+    async def trust(self, principal: Principal, name: str, *, trusted: bool) -> UpstreamServer:
+        """Rely on what a server says about its tools, or stop to: decides which failed calls may be repeated."""
+        _require_admin(principal)
+        server = replace(await self.resolve(principal, name), trusted=trusted)
+        await self._store.servers.update(server)
         return server
 
     async def remove(self, principal: Principal, name: str) -> None:
