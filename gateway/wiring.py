@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from domain.catalogue import SyncRun
 from domain.errors import InvalidInput, Unavailable
@@ -74,7 +75,9 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
         stack.push_async_callback(crib.engine.close)
-        background = [crib.indexer.run()] + ([crib.schedule.run()] if follow else [])
+        background: list[Coroutine[Any, Any, None]] = [crib.indexer.run()]
+        if follow:
+            background += [crib.schedule.run(), index.warm_up()]
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from domain.candidates import Ranking
-from domain.errors import IndexUnavailable
+from domain.errors import EmbedderUnavailable, IndexUnavailable
 from domain.text import TEXT_VERSION
 from index.documents import field_texts, point_id, points
 from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
@@ -77,6 +78,12 @@ class ToolIndex:
     async def discard(self, point_ids: Sequence[str]) -> None:
         """Drop points by id: what `inventory` lists and no catalogue knows."""
         await self._engine.delete(point_ids)
+
+    async def warm_up(self) -> None:
+        """Load the embedding model, so that the first search does not wait for it. A model that fails stays silent
+        here: the search that needs it will say so."""
+        with contextlib.suppress(EmbedderUnavailable):
+            await self._embedder.embed(["find a tool"])
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """One ranking per query. Raises InvalidInput, IndexUnavailable; see `index.retriever`."""

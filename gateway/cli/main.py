@@ -52,7 +52,9 @@ def _root(
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # The SDK logs what an upstream did wrong with a traceback each; the pool says it in one sentence.
-    logging.getLogger("mcp").setLevel(logging.CRITICAL if not verbose else level)
+    if not verbose:
+        for chatty, quiet in (("mcp", logging.CRITICAL), ("alembic", logging.WARNING), ("uvicorn", logging.WARNING)):
+            logging.getLogger(chatty).setLevel(quiet)
 
 
 def main() -> None:

@@ -31,10 +31,16 @@ def print_json(value: object) -> None:
 
 
 def table(*columns: str, rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
-    """A plain table; `right` names the columns of numbers."""
+    """A plain table; `right` names the columns of numbers. The last column is cut where the line ends."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        is_last = column == columns[-1] and column not in right
+        made.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="ellipsis" if is_last else "fold",
+            no_wrap=is_last,
+        )
     for row in rows:
         made.add_row(*(str(cell) for cell in row))
     return made

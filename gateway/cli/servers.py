@@ -83,10 +83,11 @@ async def listing(shell: Shell) -> None:
     if not servers:
         out.print("No servers yet. Register some: toolcrib servers import mcp.json")
         return
-    rows = [
-        (s["server"], s["tools"], s["status"], _ago(s["last_verified"]), s["error"] or s["launch"]) for s in servers
-    ]
+    rows = [(s["server"], s["tools"], s["status"], _ago(s["last_verified"]), s["launch"]) for s in servers]
     out.print(table("server", "tools", "state", "verified", "reached by", rows=rows, right=("tools",)))
+    for server in servers:
+        if server["error"]:
+            err.print(f"{server['server']}: {server['error']}", markup=False, soft_wrap=True)
 
 
 @app.command()
