@@ -81,7 +81,8 @@ class ToolIndex:
 
     async def warm_up(self) -> None:
         """Load the embedding model, so that the first search does not wait for it. A model that fails stays silent
-        here: the search that needs it will say so."""
+        here: the search that needs it will say so.
+        """
         with contextlib.suppress(EmbedderUnavailable):
             await self._embedder.embed(["find a tool"])
 
