@@ -3,7 +3,11 @@
 UpstreamUnreachable
 ├── ConnectionLost   while a request was under way: it may have been executed
 ├── SessionLost      the server forgot our session: the request was not executed
-└── NotSent          the connection ended before the request was taken: the request was not executed
+├── NotSent          the connection ended before the request was taken: the request was not executed
+├── NoConnection     none could be made: the request was not executed
+├── ServerFault      HTTP 5xx: it may have been executed
+├── Unwilling        HTTP 4xx: the server is well, but does not want us
+└── CircuitOpen      we did not ask, because it kept failing
 """
 
 from __future__ import annotations
@@ -38,6 +42,26 @@ class SessionLost(UpstreamUnreachable):
 
 class NotSent(UpstreamUnreachable):
     """The connection to the upstream server ended before the request was sent; try again."""
+
+
+class NoConnection(UpstreamUnreachable):
+    """No connection to the upstream server could be made, so it was sent nothing; check that it runs."""
+
+
+class ServerFault(UpstreamUnreachable):
+    """The upstream server, or what stands in front of it, answered that it is broken; check its own log."""
+
+
+class Unwilling(UpstreamUnreachable):
+    """The upstream server answered, but does not let us in; check its address and our credentials."""
+
+
+class CircuitOpen(UpstreamUnreachable):
+    """The upstream server kept failing, so it is left alone for a moment; try again after the time given."""
+
+
+class TooLarge(UpstreamProtocolError):
+    """The upstream server sent more than is read at once; ask it for less."""
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
@@ -164,7 +188,7 @@ def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
     detail = hide_secrets(failure.detail[:_UPSTREAM_TEXT], server)
     match failure.fault:
         case HttpFault.CONNECT:
-            return UpstreamUnreachable(
+            return NoConnection(
                 f"{who} cannot be reached at {server.launch.display} ({detail or 'no connection'}); "
                 "check that it runs and that the address is right."
             )
@@ -179,15 +203,15 @@ def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
                 f"{who} answered with {detail} instead of MCP messages; check that its URL is its MCP endpoint."
             )
         case HttpFault.TOO_LARGE:
-            return UpstreamProtocolError(
+            return TooLarge(
                 f"{who} sent an answer that is compressed or larger than we read ({detail}); ask it for less."
             )
         case HttpFault.STATUS:
             return _from_status(server, failure.status)
 
 
-def message_too_large(server: UpstreamServer, cap: int) -> UpstreamProtocolError:
-    return UpstreamProtocolError(
+def message_too_large(server: UpstreamServer, cap: int) -> TooLarge:
+    return TooLarge(
         f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB, so its connection was closed; "
         "ask it for less."
     )
@@ -196,15 +220,16 @@ def message_too_large(server: UpstreamServer, cap: int) -> UpstreamProtocolError
 def _from_status(server: UpstreamServer, status: int) -> UpstreamError:
     who, where = f"Server {server.slug!r}", server.launch.display
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return UpstreamUnreachable(f"{who} refused our credentials (HTTP {status}); set the header it expects.")
+        return Unwilling(f"{who} refused our credentials (HTTP {status}); set the header it expects.")
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
-        return UpstreamUnreachable(
+        return Unwilling(
             f"{who} offers no MCP endpoint at {where} (HTTP {status}); check the URL, and the transport: "
             "older servers need --transport sse."
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return UpstreamUnreachable(f"{who} asks us to slow down (HTTP 429); try again later.", retry_after_s=10.0)
-    return UpstreamUnreachable(f"{who} answered HTTP {status} at {where}; check its own log, then try again.")
+        return Unwilling(f"{who} asks us to slow down (HTTP 429); try again later.", retry_after_s=10.0)
+    kind = ServerFault if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Unwilling
+    return kind(f"{who} answered HTTP {status} at {where}; check its own log, then try again.")
 
 
 def _refused_handshake(server: UpstreamServer, notes: WireNotes, error: MCPError) -> UpstreamError:

@@ -78,6 +78,7 @@ class FakePool:
         *,
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,  # noqa: ARG002 - the port has it; a fake server looks at nothing else
+        repeatable: bool = False,  # noqa: ARG002 - likewise; a fake connection does not break
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         require_json({"name": name, "arguments": dict(arguments)})

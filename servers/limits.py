@@ -34,8 +34,29 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long a failing server is left alone: full jitter between `first_s` and a bound that doubles up to a cap.
+
+    Starting a process costs this machine something, knocking at an address next to nothing: an address is asked again
+    soon enough to be in use within 10 s of its recovery (R10), its handshake included.
+    """
+
+    failures: int = 5  # in a row, until it is left alone
+    first_s: float = 1.0
+    process_cap_s: float = 60.0
+    address_cap_s: float = 6.0
+    address_connect_s: float = 3.0
+
+    def delay(self, times: int, cap_s: float, chance: float) -> float:
+        """Seconds before the attempt after the `times`-th one in a row failed; `chance` in [0, 1)."""
+        bound = min(cap_s, self.first_s * 2.0 ** min(times, 32))
+        return self.first_s + chance * (bound - self.first_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """Deadlines and caps of one pool."""
+    """Deadlines, caps and patience of one pool."""
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     caps: Caps = field(default_factory=Caps)
+    backoff: Backoff = field(default_factory=Backoff)

@@ -44,8 +44,7 @@ class ServerPool:
 
     async def list_tools(self, server: UpstreamServer) -> Listing:
         """See `servers.ports.Pool`."""
-        async with self._turn(server, self._limits.deadlines.list_s, "list its tools") as upstream:
-            return await upstream.on_connection(partial(self._list, upstream), replay=True)
+        return await self._upstream(server).listing.run(partial(self._list_alone, server))
 
     async def call(
         self,
@@ -55,6 +54,7 @@ class ServerPool:
         *,
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
@@ -63,7 +63,7 @@ class ServerPool:
         require_json(params)
         seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
         async with self._turn(server, seconds, f"answer the call of {name!r}") as upstream:
-            raw = await upstream.on_connection(partial(self._call, upstream, params), replay=False)
+            raw = await upstream.on_connection(partial(self._call, upstream, params), repeatable=repeatable)
         if raw.get("resultType") == "input_required":
             raise UpstreamRefused(
                 f"Tool {name!r} of server {server.slug!r} asks for input from a person or a model in the middle of "
@@ -95,17 +95,22 @@ class ServerPool:
         await asyncio.gather(*(upstream.close() for upstream in upstreams), *self._leaving)
 
     @asynccontextmanager
-    async def _turn(self, server: UpstreamServer, seconds: float, doing: str) -> AsyncIterator[Upstream]:
+    async def _turn(
+        self, server: UpstreamServer, seconds: float, doing: str, *, urgent: bool = False
+    ) -> AsyncIterator[Upstream]:
         """A place at the server, within one deadline for waiting, connecting and working."""
         upstream = self._upstream(server)
+        upstream.breaker.refuse(urgent=urgent)
         try:
             async with asyncio.timeout(seconds), upstream.bulkhead.place():
                 yield upstream
         except TimeoutError:
-            raise UpstreamTimeout(
+            late = UpstreamTimeout(
                 f"Server {server.slug!r} did not {doing} within {seconds:g} s, so the request was cancelled; "
                 "try again, or allow more time."
-            ) from None
+            )
+            upstream.timed_out(late, seconds)
+            raise late from None
 
     def _upstream(self, server: UpstreamServer) -> Upstream:
         """The one for this launch. Another launch under the same name replaces it: settings are never mixed."""
@@ -120,6 +125,12 @@ class ServerPool:
         upstream = Upstream(server, self._limits, partial(self._on_list_changed, *key))
         self._upstreams[key] = upstream
         return upstream
+
+    async def _list_alone(self, server: UpstreamServer) -> Listing:
+        """Listings are rare by themselves, and a person may wait for one: they do not wait for a circuit to close."""
+        seconds = self._limits.deadlines.list_s
+        async with self._turn(server, seconds, "list its tools", urgent=True) as upstream:
+            return await upstream.on_connection(partial(self._list, upstream), repeatable=True, urgent=True)
 
     async def _list(self, upstream: Upstream, connection: Connection, peer: Peer) -> Listing:
         async def fetch(cursor: str | None) -> dict[str, Any]:

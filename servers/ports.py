@@ -40,9 +40,11 @@ class Pool(Protocol):
         *,
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
     ) -> CallResult:
-        """Call one tool, at most once. `timeout_s` covers waiting and connecting; None means the default, 60.
+        """Call one tool; it is executed at most once, unless a call of it may be `repeatable` when it failed.
 
+        `timeout_s` covers waiting, connecting and repeating; None means the default, 60.
         Raises UpstreamError (UpstreamRefused carries the server's own error code), Overloaded, InvalidInput.
         """
         ...

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from domain.errors import UpstreamUnreachable
-from domain.servers import ServerHealth, ServerStatus, UpstreamServer
+from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
+from domain.servers import Circuit, ServerHealth, ServerStatus, Transport, UpstreamServer
+from servers.breaker import Breaker
 from servers.bulkhead import Bulkhead
 from servers.connection import Connection
-from servers.failures import ConnectionLost, NotSent, SessionLost, hide_secrets
+from servers.failures import CircuitOpen, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
 from servers.limits import Limits
+from servers.listing import Listing
 from servers.negotiation import Era, Peer
 from servers.requests import HeaderMap
+from servers.retries import Retries
+from servers.single_flight import SingleFlight
 from servers.wire import StderrRing
 
 T = TypeVar("T")
-_ATTEMPTS = 3
 
 
 class Upstream:
@@ -26,7 +30,11 @@ class Upstream:
     def __init__(self, server: UpstreamServer, limits: Limits, on_list_changed: Callable[[], None]) -> None:
         self.server = server
         self.bulkhead = Bulkhead(server.slug, limits.caps)
+        self.breaker = _breaker(server, limits)
+        self.listing: SingleFlight[Listing] = SingleFlight()
         self.mirrored: dict[str, HeaderMap] = {}
+        self._retries = Retries()
+        self._blamed: Connection | None = None
         self._limits = limits
         self._on_list_changed = on_list_changed
         self._stderr = StderrRing()
@@ -35,30 +43,74 @@ class Upstream:
         self._era: Era | None = None
         self._closed = False
 
-    async def on_connection(self, work: Callable[[Connection, Peer], Awaitable[T]], *, replay: bool) -> T:
-        """Do `work` on an open connection. It is done again on a new one when the server provably executed nothing,
-        and with `replay` also when the connection died half-way: for work that changes nothing.
+    async def on_connection(
+        self, work: Callable[[Connection, Peer], Awaitable[T]], *, repeatable: bool, urgent: bool = False
+    ) -> T:
+        """Do `work` on an open connection, and again where `servers.retries` allows it: `repeatable` work may be done
+        twice. `urgent` work is tried though the circuit is open.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            connection = self._present()
+        self._retries.earn()
+        retries = 0
+        failure: UpstreamError | None = None
+        while True:
+            try:
+                return await self._attempt(work, urgent=urgent)
+            except CircuitOpen as refusal:
+                raise failure or refusal from None
+            except UpstreamError as error:
+                pause = self._retries.pause(error, retries, repeatable=repeatable)
+                if pause is None:
+                    raise
+                failure = error
+            retries += 1
+            await asyncio.sleep(pause)
+
+    def timed_out(self, error: UpstreamTimeout, seconds: float) -> None:
+        """A request got no answer in time. A deadline shorter than connecting may take says more about its caller."""
+        if seconds >= self._limits.deadlines.connect_s:
+            self.breaker.failed(error, trying=False)
+
+    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], *, urgent: bool) -> T:
+        trying = self.breaker.admit(urgent=urgent)
+        if trying and self._connection is not None:
+            self._replace(self._connection)  # a new handshake is the proof that the server is back
+        connection = self._present(trying=trying)
+        try:
             peer = await connection.ready()
             self._era = peer.era
-            try:
-                return await work(connection, peer)
-            except (SessionLost, NotSent):
-                self._replace(connection)
-                if attempt == _ATTEMPTS:
-                    raise
-            except ConnectionLost:
-                if not replay or attempt > 1:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+            if trying:
+                self.breaker.reached()
+            result = await work(connection, peer)
+        except (SessionLost, NotSent):
+            self._replace(connection)
+            raise
+        except UpstreamError as error:
+            self._learn(connection, error, trying=trying and connection.peer is None)
+            raise
+        finally:
+            if trying and self.breaker.circuit is Circuit.HALF_OPEN:
+                self.breaker.gave_no_verdict()
+        self.breaker.succeeded()
+        return result
+
+    def _learn(self, connection: Connection, error: UpstreamError, *, trying: bool) -> None:
+        """What an error says about the server. The end of one connection is one failure, however many it failed."""
+        if isinstance(error, TooLarge):
+            return
+        if isinstance(error, Unwilling) or not isinstance(
+            error, UpstreamUnreachable | UpstreamTimeout | UpstreamProtocolError
+        ):
+            self.breaker.succeeded()  # it is there and answers
+        elif not connection.ended or self._blamed is not connection:
+            self._blamed = connection if connection.ended else None
+            self.breaker.failed(error, trying=trying)
 
     @property
     def health(self) -> ServerHealth:
         connection = self._connection
+        circuit = self.breaker.circuit
         if connection is None:
-            return ServerHealth(ServerStatus.IDLE)
+            return ServerHealth(ServerStatus.IDLE, circuit=circuit)
         peer, failure = connection.peer, connection.failure
         status = ServerStatus.CONNECTING
         if connection.ended:
@@ -72,6 +124,7 @@ class Upstream:
             peer.server_name if peer is not None else None,
             peer.server_version if peer is not None else None,
             peer.instructions if peer is not None else None,
+            circuit,
         )
 
     @property
@@ -84,7 +137,7 @@ class Upstream:
         everything = self._retired | ({self._connection} if self._connection is not None else set())
         await asyncio.gather(*(connection.close() for connection in everything))
 
-    def _present(self) -> Connection:
+    def _present(self, *, trying: bool) -> Connection:
         if self._closed:
             raise UpstreamUnreachable(
                 f"Server {self.server.slug!r} was changed or removed while it was used; search again."
@@ -94,7 +147,9 @@ class Upstream:
         if self._connection is None:
             self._connection = Connection(
                 self.server,
-                self._limits,
+                self._limits
+                if not trying or self.server.launch.transport is Transport.STDIO
+                else _hurried(self._limits),
                 stderr=self._stderr,
                 era=self._era,
                 on_list_changed=self._on_list_changed,
@@ -107,3 +162,15 @@ class Upstream:
         self._retired = {old for old in self._retired | {connection} if not old.gone}
         if self._connection is connection:
             self._connection = None
+
+
+def _breaker(server: UpstreamServer, limits: Limits) -> Breaker:
+    backoff = limits.backoff
+    process = server.launch.transport is Transport.STDIO
+    return Breaker(server.slug, backoff, backoff.process_cap_s if process else backoff.address_cap_s)
+
+
+def _hurried(limits: Limits) -> Limits:
+    """An address that is tried again answers soon or is tried later."""
+    seconds = min(limits.deadlines.connect_s, limits.backoff.address_connect_s)
+    return replace(limits, deadlines=replace(limits.deadlines, connect_s=seconds))

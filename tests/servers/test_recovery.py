@@ -12,6 +12,7 @@ import pytest
 
 from domain.errors import UpstreamError, UpstreamUnreachable
 from domain.servers import ServerStatus, Transport, UpstreamServer
+from servers.failures import NoConnection
 from servers.limits import Deadlines
 from servers.pool import ServerPool
 from tests.servers.conftest import QUICK, MakePool, processes_with
@@ -104,7 +105,7 @@ async def test_a_server_that_is_not_there_fails_every_caller_with_the_same_sente
     async with http_upstream(Transport.STREAMABLE_HTTP) as running:
         server = running.server()
     outcomes = await asyncio.gather(*(pool.list_tools(server) for _ in range(5)), return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {UpstreamUnreachable}
+    assert {type(outcome) for outcome in outcomes} == {NoConnection}
     assert len({str(outcome) for outcome in outcomes}) == 1
     assert str(outcomes[0]).startswith(f"Server 'up' cannot be reached at {server.launch.url}")
 
