@@ -1,0 +1,1 @@
+"""The official conformance suite, run against our reference upstream, through the gateway, and against our client."""
