@@ -39,10 +39,6 @@ def launch_of(entry: Mapping[str, Any], variables: Mapping[str, str]) -> Launch:
         raise BadEntry(str(error)) from error
     except InvalidInput as error:
         raise BadEntry(error.message.rstrip(".")) from error
-    except BadEntry:
-        raise
-    except ValueError as error:  # what the standard library says of a URL such as http://[
-        raise BadEntry(f"its URL is not valid ({error})") from error
 
 
 def _launch(entry: Mapping[str, Any], variables: Mapping[str, str]) -> Launch:

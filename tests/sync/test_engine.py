@@ -18,6 +18,7 @@ from store.tables import METADATA
 from sync.engine import SyncEngine
 from sync.fakes import FakeIndex, FakeListing, FakeSource
 from sync.indexer import Indexer
+from sync.lanes import SyncRequest
 from tests.store.making import NOW, TENANT, a_document, a_server
 
 pytestmark = pytest.mark.anyio
@@ -217,9 +218,9 @@ async def test_requests_that_wait_share_the_next_sync(store: Store) -> None:
     await store.servers.add(a_server())
     first = asyncio.create_task(house.sync())
     await source.entered.acquire()
-    others = [asyncio.create_task(house.sync()) for _ in range(10)]
-    while len(house.engine._lanes._waiting) == 0:  # noqa: ASYNC110  every pass lets the requests go on
-        await asyncio.sleep(0)
+    request = SyncRequest(TENANT, "files", "command", full=False)
+    others = [asyncio.create_task(house.engine._lanes.run(request)) for _ in range(10)]
+    await asyncio.sleep(0)  # one pass of the loop takes each of them to where it waits
 
     source.gate.set()
     await asyncio.gather(first, *others)

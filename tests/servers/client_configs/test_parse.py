@@ -162,7 +162,7 @@ def test_a_half_good_file_gives_its_good_half_and_a_sentence_for_each_bad_entry(
         ({"type": "http", "command": "a"}, "its type is http but it has no URL"),
         ({"type": "carrier-pigeon", "url": "http://b"}, "its type 'carrier-pigeon' is unknown; use stdio, http or sse"),
         ({"url": "ftp://b"}, "A streamable-http server needs a URL that begins with http:// or https://"),
-        ({"url": "http://[b"}, "its URL is not valid (Invalid IPv6 URL)"),
+        ({"url": "http://[b"}, "A streamable-http server needs a URL that begins with http:// or https://"),
         ({"url": ["http://b"]}, "its url must be a text"),
         ({"command": "a", "env": ["B=c"]}, "its env must be an object of texts"),
         ({"command": "a", "env": {"B": {}}}, "its env 'B' must be a text"),
