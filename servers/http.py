@@ -19,11 +19,11 @@ from typing import Any, cast
 
 import httpx2
 from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 
 from domain.errors import UpstreamUnreachable
 from domain.servers import Transport, UpstreamServer
 from servers.limits import Limits
+from servers.tagged_http import tagged_streams
 from servers.tls import tls_context
 from servers.wire import TransportStreams, WireNotes
 
@@ -199,7 +199,7 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
         return
     async with (
         _client(server, limits, FaultingTransport(inner, cap)) as client,
-        streamable_http_client(url, http_client=client, max_sse_event_size=cap) as (read, write),
+        tagged_streams(url, client, cap) as (read, write),
     ):
         yield read, write
 

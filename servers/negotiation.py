@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Protocol
 
 import anyio
-from mcp import ClientSession, MCPError
-from mcp_types import CONNECTION_CLOSED, UNSUPPORTED_PROTOCOL_VERSION, DiscoverResult
+from mcp import MCPError
+from mcp_types import (
+    CONNECTION_CLOSED,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    DiscoverResult,
+    Implementation,
+    ServerCapabilities,
+)
 from mcp_types import UnsupportedProtocolVersionErrorData as Unsupported
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -39,10 +46,32 @@ class Peer:
     announces_changes: bool  # of its tool list
 
 
+class Handshake(Protocol):
+    """The part of the SDK's ClientSession that a negotiation needs; `servers/relay_hello.py` is the raw one."""
+
+    @property
+    def protocol_version(self) -> str | None: ...
+
+    @property
+    def server_capabilities(self) -> ServerCapabilities | None: ...
+
+    @property
+    def server_info(self) -> Implementation | None: ...
+
+    @property
+    def instructions(self) -> str | None: ...
+
+    async def send_discover(self, version: str) -> dict[str, Any]: ...
+
+    async def initialize(self) -> object: ...
+
+    def adopt(self, result: DiscoverResult) -> None: ...
+
+
 class Negotiator:
     """One negotiation. `probing` tells whether it ended, or died, before the handshake was tried."""
 
-    def __init__(self, session: ClientSession, probe_s: float) -> None:
+    def __init__(self, session: Handshake, probe_s: float) -> None:
         self._session = session
         self._probe_s = probe_s
         self.probing = False
@@ -101,7 +130,7 @@ class Negotiator:
         return None
 
 
-def peer_of(session: ClientSession) -> Peer:
+def peer_of(session: Handshake) -> Peer:
     """What the negotiated session knows about the other side."""
     version = session.protocol_version
     if version is None:

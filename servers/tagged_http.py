@@ -1,0 +1,70 @@
+"""The SDK's streamable HTTP transport, with one thing kept that it forgets: on which request's stream a message came.
+
+A server's question or log line belongs to the request on whose response stream it travels. The SDK's client merges all
+streams into one; here every message carries the id of that request as metadata. Refuses to know: what messages mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+import anyio
+import httpx2
+from mcp.client.streamable_http import StreamableHTTPTransport
+from mcp.shared._context_streams import ContextSendStream, create_context_streams
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import RequestId
+
+from servers.wire import TransportStreams
+
+_Inbound = ContextSendStream[SessionMessage | Exception]
+
+
+class _Stamping:
+    """A stream writer that marks what passes with the request it belongs to."""
+
+    def __init__(self, inner: _Inbound, request_id: RequestId | None) -> None:
+        self._inner = inner
+        self._request_id = request_id
+
+    async def send(self, item: SessionMessage | Exception) -> None:
+        if isinstance(item, SessionMessage):
+            item = replace(item, metadata=ServerMessageMetadata(related_request_id=self._request_id))
+        await self._inner.send(item)
+
+
+class TaggedTransport(StreamableHTTPTransport):
+    """The SDK's transport; messages of a request's own stream are marked with its id."""
+
+    async def _handle_sse_event(
+        self,
+        sse: httpx2.ServerSentEvent,
+        read_stream_writer: _Inbound,
+        original_request_id: RequestId | None = None,
+        resumption_callback: Callable[[str], Awaitable[None]] | None = None,
+    ) -> bool:
+        marked = cast(Any, _Stamping(read_stream_writer, original_request_id))
+        return await super()._handle_sse_event(sse, marked, original_request_id, resumption_callback)
+
+
+@asynccontextmanager
+async def tagged_streams(url: str, client: httpx2.AsyncClient, cap: int) -> AsyncIterator[TransportStreams]:
+    """What `mcp.client.streamable_http.streamable_http_client` does, over a TaggedTransport."""
+    transport = TaggedTransport(url, max_sse_event_size=cap)
+    inbound, read = create_context_streams[SessionMessage | Exception](0)
+    write, outbound = create_context_streams[SessionMessage](0)
+    async with inbound, read, write, outbound, anyio.create_task_group() as tasks:
+
+        def start_get_stream() -> None:
+            tasks.start_soon(transport.handle_get_stream, client, inbound)
+
+        tasks.start_soon(transport.post_writer, client, outbound, inbound, write, start_get_stream, tasks)
+        try:
+            yield read, write
+        finally:
+            if transport.session_id:
+                await transport.terminate_session(client)
+            tasks.cancel_scope.cancel()
