@@ -27,7 +27,7 @@ test: env demo-servers ## Run the tests without torch; narrow with ARGS='tests/i
 	@$(run) pytest --ignore=tests/rl $(ARGS)
 
 test-rl: $(VENV_RL)/.installed ## Run the tests that need torch, in an environment of their own
-	@HF_HUB_OFFLINE=1 $(run_rl) pytest tests/rl $(ARGS)
+	@HF_HUB_OFFLINE=1 $(run_rl) pytest tests/rl tests/contracts/test_embedder_contract.py $(ARGS)
 
 demo: env demo-servers ## Start Toolcrib with real MCP servers, search and call; ARGS=--once exits afterwards
 	@$(run) examples.demo $(ARGS)
