@@ -18,11 +18,14 @@ Grouped by what the caller can do next; the class docstring is the default messa
     │   ├── UpstreamUnreachable
     │   ├── UpstreamTimeout
     │   ├── UpstreamProtocolError
+    │   ├── AuthorizationNeeded     a person must allow it first
+    │   ├── AuthorizationFailed
     │   └── UpstreamRefused
     └── Unavailable                  try again later, or make room
         ├── Overloaded
         ├── StorageFull
         ├── StoreUnavailable
+        ├── SecretsUnavailable
         ├── IndexUnavailable
         └── EmbedderUnavailable
 """
@@ -141,6 +144,19 @@ class UpstreamProtocolError(UpstreamError):
     code = "upstream_protocol_error"
 
 
+class AuthorizationNeeded(UpstreamError):
+    """The upstream server needs a person's authorization; `toolcrib servers show` has the link."""
+
+    code = "authorization_needed"
+    http_status = 424
+
+
+class AuthorizationFailed(UpstreamError):
+    """The authorization at the upstream's authorization server failed; start it again."""
+
+    code = "authorization_failed"
+
+
 class UpstreamRefused(UpstreamError):
     """The upstream server answered the request with a protocol error of its own."""
 
@@ -177,6 +193,12 @@ class StoreUnavailable(Unavailable):
     """The record database cannot be reached; check its URL and that it runs."""
 
     code = "store_unavailable"
+
+
+class SecretsUnavailable(Unavailable):
+    """The credentials in the database cannot be opened; restore their key and start again."""
+
+    code = "secrets_unavailable"
 
 
 class IndexUnavailable(Unavailable):

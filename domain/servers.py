@@ -68,6 +68,7 @@ class UpstreamServer:
     enabled: bool = True
     generation: int = 0  # counts the catalogue changes committed for this server; 0 = never synced
     trusted: bool = False  # whether an admin relies on what it says about its tools: read-only, idempotent
+    allow_private: bool = False  # whether what it points to (its authorization server) may be on a private network
 
     def __post_init__(self) -> None:
         if not is_slug(self.slug):

@@ -27,6 +27,15 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; default: SQLite in the folder.")
     qdrant_url: str | None = Field(default=None, description="Qdrant URL; default: the embedded engine.")
     qdrant_api_key: SecretStr | None = Field(default=None, description="Key of that Qdrant.")
+    secrets_key: SecretStr | None = Field(
+        default=None, description="Keys that seal credentials (32 bytes in base64), the newest first, with commas."
+    )
+    secrets_key_file: Path | None = Field(
+        default=None, description="File of those keys; default: secrets.key in the data folder, made at first use."
+    )
+    client_metadata_url: str | None = Field(
+        default=None, description="https URL of a client metadata document of yours, for OAuth at upstream servers."
+    )
     embedder: str = Field(default="minilm", description="minilm, or st:FOLDER_OR_MODEL with the extra [st].")
     profile: str = Field(default="hybrid", description="Retrieval profile when a search names none.")
     k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
@@ -40,6 +49,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _expand(self) -> Self:
         object.__setattr__(self, "data", self.data.expanduser().absolute())
+        if self.secrets_key_file is not None:
+            object.__setattr__(self, "secrets_key_file", self.secrets_key_file.expanduser().absolute())
         return self
 
     @property

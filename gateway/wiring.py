@@ -14,9 +14,11 @@ from domain.catalogue import SyncRun
 from domain.errors import InvalidInput, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
+from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
+from gateway.use_cases.credentials import Credentials
 from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
 from gateway.use_cases.sessions import SessionDefaults, Sessions
@@ -50,6 +52,7 @@ class Toolcrib:
     search: Search
     call: Call
     servers: Servers
+    credentials: Credentials
 
 
 @asynccontextmanager
@@ -59,7 +62,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
     `follow` keeps the catalogue in step by push and poll; short commands leave it off. Raises the Unavailable family.
     """
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.store_url)
+        store = await Store.open(settings.store_url, sealing_keys(settings))
         stack.push_async_callback(store.close)
         index = await open_index(
             make_embedder(settings.embedder),
@@ -129,6 +132,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
         servers=Servers(store, pool, indexer, catalogue, freshness),
+        credentials=Credentials(store),
     )
 
 

@@ -90,6 +90,12 @@ class Database:
         with named_failures():
             return await asyncio.shield(task)
 
+    async def scrub(self) -> None:
+        """Leave no deleted text behind in a SQLite file: rewrite it and empty its log. PostgreSQL vacuums by itself."""
+        if self.is_sqlite:
+            await self.inspect(lambda connection: connection.exec_driver_sql("VACUUM"))
+            await self.inspect(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
+
     def insert(self, table: Table) -> Any:
         """An INSERT that knows ON CONFLICT; both dialects spell it alike, SQLAlchemy has two types for it."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)

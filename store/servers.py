@@ -1,4 +1,4 @@
-"""Registered servers. Credentials live in a column of their own and leave only inside `Launch`."""
+"""Registered servers. Environment, headers and private parts of the URL are sealed and leave only inside `Launch`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database
 from store.json_text import decode, encode
-from store.tables import SERVERS, SYNC_RUNS, TOOLS
+from store.sealing import Sealer
+from store.tables import CREDENTIALS, SERVERS, SYNC_RUNS, TOOLS
+
+PURPOSE = "launch"
+"""What these sealed values are for, as the sealer's context says it."""
+
+NO_SECRETS = encode({"env": {}, "headers": {}})
 
 
 class ServerRepository:
     """One row per server and tenant. `generation` moves only with the catalogue (store/catalogue.py)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
+        self._sealer = sealer
 
     async def add(self, server: UpstreamServer) -> None:
-        """Register a server as never synced. Raises NameTaken."""
-        row = {**_columns(server), "tenant": server.tenant, "slug": server.slug, "generation": 0}
+        """Register a server as never synced. Raises NameTaken, SecretsUnavailable."""
+        row = {**_columns(server, self._sealer), "tenant": server.tenant, "slug": server.slug, "generation": 0}
         try:
             await self._database.transaction(lambda connection: connection.execute(insert(SERVERS).values(row)))
         except Conflict as error:
@@ -35,19 +42,19 @@ class ServerRepository:
 
     async def get(self, tenant: str, slug: str) -> UpstreamServer:
         """One server by name. Raises ServerNotFound."""
-        found = await self._select(select(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
+        found = await self._read(select(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
         if not found:
             raise _not_found(slug)
         return found[0]
 
     async def everywhere(self) -> list[UpstreamServer]:
         """The servers of all tenants, for the parts that serve the whole installation."""
-        return await self._select(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
+        return await self._read(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
 
     async def update(self, server: UpstreamServer) -> None:
         """Replace title, launch, enabled and trusted; the generation stays the store's own. Raises ServerNotFound."""
         key = (SERVERS.c.tenant == server.tenant, SERVERS.c.slug == server.slug)
-        change = update(SERVERS).where(*key).values(_columns(server))
+        change = update(SERVERS).where(*key).values(_columns(server, self._sealer))
         changed = await self._database.transaction(lambda connection: connection.execute(change))
         if changed.rowcount == 0:
             raise _not_found(server.slug)
@@ -63,6 +70,9 @@ class ServerRepository:
             gone = await connection.execute(delete(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
             if gone.rowcount == 0:
                 raise _not_found(slug)
+            await connection.execute(
+                delete(CREDENTIALS).where(CREDENTIALS.c.tenant == tenant, CREDENTIALS.c.server == slug)
+            )
             await connection.execute(delete(SYNC_RUNS).where(SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == slug))
             tool_ids = (await connection.execute(select(TOOLS.c.tool_id).where(*active))).scalars().all()
             await connection.execute(update(TOOLS).where(*active).values(state=ToolState.REMOVED.value))
@@ -70,40 +80,67 @@ class ServerRepository:
 
         await self._database.transaction(work)
 
-    async def _select(self, query: Select[Any]) -> list[UpstreamServer]:
-        return [_server(row) for row in await self._database.rows(query)]
+    async def plain(self) -> list[UpstreamServer]:
+        """Servers of all tenants whose credentials an earlier version left in the clear; `update` seals them."""
+        rows = await self._database.rows(select(SERVERS))
+        return [_server(row, self._sealer) for row in rows if _is_plain(row)]
+
+    async def _read(self, query: Select[Any]) -> list[UpstreamServer]:
+        return [_server(row, self._sealer) for row in await self._database.rows(query)]
 
     async def list(self, tenant: str) -> list[UpstreamServer]:
         """A tenant's servers by name."""
-        return await self._select(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
+        return await self._read(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
 
 
 def _not_found(slug: str) -> ServerNotFound:
     return ServerNotFound(f"No server named {slug!r} is registered; `toolcrib servers list` shows the ones that are.")
 
 
-def _columns(server: UpstreamServer) -> dict[str, Any]:
+def _columns(server: UpstreamServer, sealer: Sealer) -> dict[str, Any]:
     launch = server.launch
+    hidden = _hidden(launch)
     return {
         "title": server.title,
         "transport": launch.transport.value,
         "command": encode(list(launch.command)),
         "cwd": launch.cwd,
-        "url": launch.url,
+        "url": launch.display if "url" in hidden else launch.url,
         "enabled": server.enabled,
         "trusted": server.trusted,
-        "secrets": encode({"env": dict(launch.env), "headers": dict(launch.headers)}),
+        "allow_private": server.allow_private,
+        "secrets": NO_SECRETS,
+        "sealed": sealer.seal(hidden, PURPOSE, server.tenant, server.slug) if hidden else None,
     }
 
 
-def _server(row: Row[Any]) -> UpstreamServer:
-    secrets = decode(row.secrets)
+def _hidden(launch: Launch) -> dict[str, Any]:
+    """What is stored sealed only; empty when there is nothing to hide."""
+    hidden: dict[str, Any] = {"env": dict(launch.env), "headers": dict(launch.headers)}
+    if launch.url is not None and launch.url != launch.display:  # a password, or a key in the query
+        hidden["url"] = launch.url
+    return {name: value for name, value in hidden.items() if value}
+
+
+def _server(row: Row[Any], sealer: Sealer) -> UpstreamServer:
+    hidden = sealer.open(row.sealed, PURPOSE, row.tenant, row.slug) if row.sealed is not None else {}
+    if row.secrets != NO_SECRETS:  # written by a version before sealing, and not yet sealed
+        hidden |= decode(row.secrets)
     launch = Launch(
         transport=Transport(row.transport),
         command=tuple(decode(row.command)),
         cwd=row.cwd,
-        url=row.url,
-        env=secrets["env"],
-        headers=secrets["headers"],
+        url=hidden.get("url", row.url),
+        env=hidden.get("env", {}),
+        headers=hidden.get("headers", {}),
     )
-    return UpstreamServer(row.tenant, row.slug, row.title, launch, row.enabled, row.generation, row.trusted)
+    return UpstreamServer(
+        row.tenant, row.slug, row.title, launch, row.enabled, row.generation, row.trusted, row.allow_private
+    )
+
+
+def _is_plain(row: Row[Any]) -> bool:
+    """Whether a row holds credentials in the clear: a version before sealing wrote it."""
+    if row.secrets != NO_SECRETS:
+        return True
+    return row.url is not None and Launch(Transport(row.transport), url=row.url).display != row.url

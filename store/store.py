@@ -6,13 +6,18 @@ Refuses to know: MCP, HTTP, vector engines, who calls and why. Domain values go 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from store.catalogue import CatalogueRepository
 from store.changes import ChangeLog
+from store.credentials import CredentialRepository
 from store.database import Database
 from store.events import EventRepository
+from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
 from store.migrate import migrate
 from store.runs import SyncRunRepository
+from store.sealing import Sealer
+from store.secrets import Secrets
 from store.servers import ServerRepository
 from store.sessions import SessionRepository
 from store.url import database_url
@@ -22,9 +27,12 @@ from store.vectors import VectorRepository
 class Store:
     """Made by `open`. Every operation raises StoreUnavailable or StorageFull when the database does."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: KeyRing) -> None:
+        sealer = Sealer(keys)
         self._database = database
-        self.servers = ServerRepository(database)
+        self.servers = ServerRepository(database, sealer)
+        self.credentials = CredentialRepository(database, sealer)
+        self.secrets = Secrets(database, sealer, self.servers)
         self.catalogue = CatalogueRepository(database)
         self.changes = ChangeLog(database)
         self.vectors = VectorRepository(database)
@@ -33,18 +41,25 @@ class Store:
         self.runs = SyncRunRepository(database)
 
     @classmethod
-    async def open(cls, url: str) -> Store:
-        """Open sqlite:///FILE or postgresql://HOST/NAME and bring it to the present schema.
+    async def open(cls, url: str, keys: KeyRing | None = None) -> Store:
+        """Open sqlite:///FILE or postgresql://HOST/NAME, bring it to the present schema, seal what is in the clear.
+
+        `keys` seal credentials; by default they are in the file KEY_FILE beside SQLite's, and PostgreSQL has none.
 
         Raises InvalidInput for a URL that is none, StoreUnavailable when the database cannot be reached, is no
-        database, or was written by a newer Toolcrib.
+        database, or was written by a newer Toolcrib; SecretsUnavailable when a key of its credentials is missing.
         """
-        database = Database(database_url(url))
+        database = Database(where := database_url(url))
+        if keys is None:
+            keys = FileKeys(Path(str(where.database)).with_name(KEY_FILE)) if database.is_sqlite else NoKeys()
+        store = cls(database, keys)
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(database.close)
             await migrate(database)
+            await store.secrets.check()
+            await store.secrets.seal_plain()
             on_failure.pop_all()
-        return cls(database)
+        return store
 
     async def close(self) -> None:
         """Close every connection; the store cannot be used afterwards."""

@@ -27,7 +27,17 @@ SERVERS = Table(
     Column("enabled", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False, server_default=false()),
     Column("generation", BigInteger, nullable=False),
-    Column("secrets", Text, nullable=False),  # JSON {env, headers}: apart, so that it can be encrypted alone
+    Column("secrets", Text, nullable=False),  # JSON {env, headers} of versions before 0003; empty since
+    Column("sealed", Text),  # store/sealing.py: {env, headers, url}; null when there is nothing to hide
+    Column("allow_private", Boolean, nullable=False, server_default=false()),
+)
+
+CREDENTIALS = Table(
+    "credentials",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("server", KEY, primary_key=True),
+    Column("sealed", Text, nullable=False),  # store/sealing.py: OAuth client and tokens
 )
 
 TOOLS = Table(

@@ -11,7 +11,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from starlette.routing import Route
 
 from domain.identity import LOCAL
-from gateway.api import calls, health, home, search, servers, sessions, sync, tools, trajectories
+from gateway.api import calls, health, home, search, secrets, servers, sessions, sync, tools, trajectories
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
@@ -48,7 +48,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     )
     app.state.crib = crib
     install_problem_handlers(app)
-    for module in (servers, sync, tools, search, calls, sessions, trajectories):
+    for module in (servers, sync, tools, search, calls, sessions, secrets, trajectories):
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
     app.include_router(home.router)

@@ -15,6 +15,7 @@ from gateway.cli.output import Exit, out, print_json, table
 from gateway.cli.shell import Shell, command
 from gateway.data_folder import read_owner
 from gateway.settings import Settings
+from store.keyring import KEY_FILE
 
 _LOW_DISK = 1 << 30
 _STALE_AFTER_POLLS = 3
@@ -70,9 +71,26 @@ def _folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("data folder", "warning", f"others may read {folder}: chmod 700 it")
     else:
         yield Finding("data folder", "ok", str(folder))
+    yield from _keys(settings)
     free = shutil.disk_usage(folder).free
     enough: Verdict = "ok" if free > _LOW_DISK else "warning"
     yield Finding("disk", enough, f"{free / (1 << 30):.1f} GiB free" + ("" if enough == "ok" else ": make room"))
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """The keys of the credentials, where they are a file."""
+    if settings.secrets_key is not None:
+        yield Finding("secrets", "ok", "sealed with TOOLCRIB_SECRETS_KEY")
+        return
+    path = settings.secrets_key_file or settings.data / KEY_FILE
+    if not path.exists():
+        yield Finding("secrets", "ok", f"the key file {path} is made with the first credential")
+    elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding(
+            "secrets", "warning", f"others may read {path}: chmod 600 it, then renew it with toolcrib secrets rotate"
+        )
+    else:
+        yield Finding("secrets", "ok", f"sealed with {path}: keep a copy elsewhere; toolcrib secrets rotate renews it")
 
 
 def _server(server: dict[str, Any], settings: Settings) -> Finding:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import ToolcribError
-from gateway.cli import call, doctor, evaluate, search, serve, servers, sessions, stdio, sync
+from gateway.cli import call, doctor, evaluate, search, secrets, serve, servers, sessions, stdio, sync
 from gateway.cli.output import Exit, err
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(servers.app, name="servers")
 app.command("sync")(sync.sync)
 app.command("search")(search.search)
 app.command("call")(call.call)
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(evaluate.app, name="eval")
 app.command("doctor")(doctor.doctor)

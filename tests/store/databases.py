@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from store.keyring import KEY_FILE, FileKeys
 from store.store import Store
 from store.tables import METADATA
 from tests.conftest import absent
@@ -105,7 +106,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def store(store_url: str) -> AsyncIterator[Store]:
-    opened = await Store.open(store_url)
+async def store(store_url: str, tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(store_url, FileKeys(tmp_path / KEY_FILE))
     yield opened
     await opened.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import IndexChange
+from store.keyring import KEY_FILE, FileKeys
 from store.numbering import Numbered, allocate
 from store.store import Store
 from tests.store.making import NOW, TENANT, a_server, a_tool, adding
@@ -41,9 +43,12 @@ async def test_a_reader_that_follows_concurrent_writers_misses_nothing(store: St
     assert len({change.tool_id for change in followed}) == 120
 
 
-async def test_a_number_taken_first_is_seen_first_even_when_its_transaction_is_slow(postgres_url: str) -> None:
+async def test_a_number_taken_first_is_seen_first_even_when_its_transaction_is_slow(
+    postgres_url: str, tmp_path: Path
+) -> None:
     """With a plain sequence the second writer would commit number 2 while number 1 is still in flight."""
-    slow, quick = await Store.open(postgres_url), await Store.open(postgres_url)
+    keys = FileKeys(tmp_path / KEY_FILE)
+    slow, quick = await Store.open(postgres_url, keys), await Store.open(postgres_url, keys)
     await quick.servers.add(a_server())
     allocated, finish = asyncio.Event(), asyncio.Event()
 
