@@ -3,6 +3,7 @@
 VENV ?= .venv
 VENV_RL ?= $(VENV)-rl
 DEMO ?= .demo
+CLIENTS ?= .clients
 ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -12,7 +13,7 @@ run := $(VENV)/bin/python -m
 run_rl := $(VENV_RL)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help env check test test-rl demo demo-servers format clean
+.PHONY: help env check test test-rl clients clients-env demo demo-servers format clean
 
 help: ## Show this list
 	@echo "make TASK [ARGS='...'], where TASK is one of"
@@ -29,6 +30,12 @@ test: env demo-servers ## Run the tests without torch; narrow with ARGS='tests/i
 test-rl: $(VENV_RL)/.installed ## Run the tests that need torch, in an environment of their own
 	@HF_HUB_OFFLINE=1 $(run_rl) pytest tests/rl tests/contracts/test_embedder_contract.py $(ARGS)
 
+clients: clients-env ## Ten real clients against a real gateway, with a restart in between; ARGS='sdk1 inspector' for some
+	@$(run) tests.clients --dir $(CLIENTS) $(ARGS)
+
+clients-env: env ## Install the real clients, each into an environment of its own
+	@$(run) tests.clients.install --dir $(CLIENTS)
+
 demo: env demo-servers ## Start Toolcrib with real MCP servers, search and call; ARGS=--once exits afterwards
 	@$(run) examples.demo $(ARGS)
 
@@ -40,7 +47,7 @@ format: env ## Rewrite the code in the house's format
 	@$(run) ruff check --fix .
 
 clean: ## Remove environments, demo servers and caches
-	rm -rf $(VENV) $(VENV_RL) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_RL) $(DEMO) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml

@@ -33,11 +33,11 @@ class GatewayProcess:
 
 
 @contextmanager
-def serving(data: Path, **settings: str) -> Iterator[GatewayProcess]:
-    """`toolcrib serve` on a free port of loopback, ended by SIGTERM."""
+def serving(data: Path, *, port: int = 0, **settings: str) -> Iterator[GatewayProcess]:
+    """`toolcrib serve` on loopback, on a free port unless one is given; ended by SIGTERM."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [*TOOLCRIB, "serve", "--port", "0", "--data", str(data)],
+        [*TOOLCRIB, "serve", "--port", str(port), "--data", str(data)],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**settings),
