@@ -31,5 +31,5 @@ DENSE_FIELDS: tuple[FieldSpec, ...] = (
 
 
 def sparse_text(text: ToolText) -> str:
-    """What the sparse vector is made of. The name counts twice: +.002 to +.018 Recall@5 on every dev split but none."""
+    """What the sparse vector is made of. The name counts twice: +.002 to +.018 Recall@5, on every dev split."""
     return with_parts(f"{text.name} {text.concat}")
