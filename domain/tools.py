@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from domain.canonical import contract_hash, sha256_hex
 from domain.errors import InvalidTool
+from domain.overlays import NONE, Overlay
 from domain.text import ToolText, stable_text, tool_text
 
 MAX_TOOL_NAME = 512
@@ -81,6 +82,7 @@ class CatalogueTool:
     document: ToolDocument
     state: ToolState
     generation: int  # the server's catalogue generation that brought this version
+    overlay: Overlay = NONE  # what operators laid over it; a listing neither knows nor changes it
 
     @property
     def server(self) -> str:

@@ -42,9 +42,10 @@ def key(text: str) -> str:
 
 
 def name_keys(document: IndexDocument) -> tuple[str, ...]:
-    """The keys under which a tool is found: its name, alone and behind its server's slug and title; its tool_id."""
-    name = document.text.name
-    spellings = (name, f"{document.server} {name}", f"{document.text.server} {name}", document.tool_id)
+    """The keys under which a tool is found: tool_id and every name, alone and behind the server's slug and title."""
+    spellings = [document.tool_id]
+    for name in (document.text.name, *document.names):
+        spellings += [name, f"{document.server} {name}", f"{document.text.server} {name}"]
     return tuple(dict.fromkeys(found for spelling in spellings if (found := key(spelling))))
 
 

@@ -28,6 +28,7 @@ class IndexDocument:
     text: ToolText
     semantic_hash: str
     generation: int
+    names: tuple[str, ...] = ()  # further names it is found under: the server's, where an operator gave an alias
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,16 @@ from domain.catalogue import CatalogueDiff
 from domain.tools import CatalogueTool, ToolState
 from store.catalogue_writer import CatalogueWriter
 from store.database import Database, chunks
-from store.tables import TOOLS
-from store.tool_rows import INDEXABLE, ActiveKey, IndexableTool, ToolCounts, catalogue_tool, indexable_tool
+from store.tables import TOOL_OVERLAYS, TOOLS
+from store.tool_rows import (
+    ActiveKey,
+    IndexableTool,
+    ToolCounts,
+    catalogue_tool,
+    indexable_tool,
+    select_indexable,
+    select_tools,
+)
 
 
 class CatalogueRepository:
@@ -23,7 +31,7 @@ class CatalogueRepository:
 
     async def known(self, tenant: str, server: str) -> list[CatalogueTool]:
         """Everything this server ever offered, tombstones included, by tool id: one side of a diff."""
-        query = select(TOOLS).where(TOOLS.c.tenant == tenant, TOOLS.c.server == server).order_by(TOOLS.c.tool_id)
+        query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.server == server).order_by(TOOLS.c.tool_id)
         return await self._tools(query)
 
     async def apply(self, tenant: str, server: str, diff: CatalogueDiff, *, expected_generation: int, at: float) -> int:
@@ -39,8 +47,16 @@ class CatalogueRepository:
         """The known ones among `tool_ids`, tombstones included."""
         found: dict[str, CatalogueTool] = {}
         for chunk in chunks(list(dict.fromkeys(tool_ids))):
-            query = select(TOOLS).where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id.in_(chunk))
+            query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id.in_(chunk))
             found.update((tool.tool_id, tool) for tool in await self._tools(query))
+        return found
+
+    async def by_alias(self, tenant: str, aliases: Iterable[str]) -> dict[str, CatalogueTool]:
+        """The tools that operators gave one of `aliases`, by alias, tombstones included."""
+        found: dict[str, CatalogueTool] = {}
+        for chunk in chunks(list(dict.fromkeys(aliases))):
+            query = select_tools().where(TOOLS.c.tenant == tenant, TOOL_OVERLAYS.c.alias.in_(chunk))
+            found.update((str(tool.overlay.alias), tool) for tool in await self._tools(query))
         return found
 
     async def page(
@@ -53,7 +69,7 @@ class CatalogueRepository:
         limit: int = 100,
     ) -> list[CatalogueTool]:
         """Up to `limit` tools by tool id, behind the id `after`."""
-        query = select(TOOLS).where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id > after)
+        query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id > after)
         if server is not None:
             query = query.where(TOOLS.c.server == server)
         if state is not None:
@@ -77,12 +93,19 @@ class CatalogueRepository:
         }
 
     async def active_keys(self) -> list[ActiveKey]:
-        """Every active tool of every tenant with the hash of its indexed text."""
+        """Every active tool of every tenant with the hash of its indexed text: that of the tool as it is served."""
         query = select(TOOLS.c.tenant, TOOLS.c.tool_id, TOOLS.c.semantic_hash).where(
             TOOLS.c.state == ToolState.ACTIVE.value
         )
         rows = await self._database.rows(query)
-        return [ActiveKey(row.tenant, row.tool_id, row.semantic_hash) for row in rows]
+        laid = select_indexable().where(TOOLS.c.state == ToolState.ACTIVE.value, TOOL_OVERLAYS.c.tool_id.is_not(None))
+        served = {
+            (tool.tenant, tool.tool_id): tool.semantic_hash
+            for tool in map(indexable_tool, await self._database.rows(laid))
+        }
+        return [
+            ActiveKey(row.tenant, row.tool_id, served.get((row.tenant, row.tool_id), row.semantic_hash)) for row in rows
+        ]
 
     async def documents(self, keys: Iterable[tuple[str, str]]) -> list[IndexableTool]:
         """What an index needs of the tools (tenant, tool_id); those that are not active now are left out."""
@@ -93,7 +116,7 @@ class CatalogueRepository:
         for tenant, tool_ids in by_tenant.items():
             of_tenant = (TOOLS.c.tenant == tenant, TOOLS.c.state == ToolState.ACTIVE.value)
             for chunk in chunks(tool_ids):
-                query = select(*INDEXABLE).where(*of_tenant, TOOLS.c.tool_id.in_(chunk))
+                query = select_indexable().where(*of_tenant, TOOLS.c.tool_id.in_(chunk))
                 found.extend(indexable_tool(row) for row in await self._database.rows(query))
         return found
 

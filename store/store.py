@@ -15,6 +15,7 @@ from store.database import Database
 from store.events import EventRepository
 from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
 from store.migrate import migrate
+from store.overlays import OverlayRepository
 from store.runs import SyncRunRepository
 from store.sealing import Sealer
 from store.secrets import Secrets
@@ -34,6 +35,7 @@ class Store:
         self.credentials = CredentialRepository(database, sealer)
         self.secrets = Secrets(database, sealer, self.servers)
         self.catalogue = CatalogueRepository(database)
+        self.overlays = OverlayRepository(database)
         self.changes = ChangeLog(database)
         self.vectors = VectorRepository(database)
         self.sessions = SessionRepository(database)

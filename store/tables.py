@@ -55,6 +55,16 @@ TOOLS = Table(
     Index("tools_by_server", "tenant", "server"),
 )
 
+TOOL_OVERLAYS = Table(
+    "tool_overlays",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("tool_id", KEY, primary_key=True),
+    Column("alias", KEY),
+    Column("override", Text),  # the operator's description
+    Index("tool_overlays_by_alias", "tenant", "alias", unique=True),
+)
+
 TOOL_VERSIONS = Table(
     "tool_versions",
     METADATA,

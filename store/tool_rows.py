@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Select, and_, select
 
+from domain.overlays import NONE, Overlay
 from domain.text import ToolText
 from domain.tools import CatalogueTool, ToolDocument, ToolId, ToolState
 from store.json_text import decode, encode
-from store.tables import TOOLS
+from store.tables import TOOL_OVERLAYS, TOOLS
 
-INDEXABLE = (
+_OVERLAY = (TOOL_OVERLAYS.c.alias, TOOL_OVERLAYS.c.override)
+_INDEXABLE = (
     TOOLS.c.tenant,
     TOOLS.c.tool_id,
     TOOLS.c.server,
@@ -20,6 +22,19 @@ INDEXABLE = (
     TOOLS.c.semantic_hash,
     TOOLS.c.generation,
 )
+_LAID_OVER = TOOLS.outerjoin(
+    TOOL_OVERLAYS, and_(TOOL_OVERLAYS.c.tenant == TOOLS.c.tenant, TOOL_OVERLAYS.c.tool_id == TOOLS.c.tool_id)
+)
+
+
+def select_tools() -> Select[Any]:
+    """Whole tools, for `catalogue_tool`."""
+    return select(*TOOLS.c, *_OVERLAY).select_from(_LAID_OVER)
+
+
+def select_indexable() -> Select[Any]:
+    """What an index needs of tools, for `indexable_tool`."""
+    return select(*_INDEXABLE, *_OVERLAY).select_from(_LAID_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,7 @@ class ActiveKey:
 
 @dataclass(frozen=True, slots=True)
 class IndexableTool:
-    """What an index needs of one active tool, without its JSON."""
+    """What an index needs of one active tool, without its JSON: texts and hash of the tool as it is served."""
 
     tenant: str
     tool_id: str
@@ -41,6 +56,7 @@ class IndexableTool:
     text: ToolText
     semantic_hash: str
     generation: int
+    names: tuple[str, ...] = ()  # others than the served one, under which it is found all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +93,21 @@ def catalogue_tool(row: Row[*tuple[Any, ...]]) -> CatalogueTool:
         contract_hash=row.contract_hash,
         semantic_hash=row.semantic_hash,
     )
-    return CatalogueTool(row.tenant, row.tool_id, document, ToolState(row.state), row.generation)
+    return CatalogueTool(row.tenant, row.tool_id, document, ToolState(row.state), row.generation, _overlay(row))
 
 
 def indexable_tool(row: Row[*tuple[Any, ...]]) -> IndexableTool:
-    text = ToolText(*decode(row.indexed))
-    return IndexableTool(row.tenant, row.tool_id, row.server, text, row.semantic_hash, row.generation)
+    original, overlay = ToolText(*decode(row.indexed)), _overlay(row)
+    return IndexableTool(
+        tenant=row.tenant,
+        tool_id=row.tool_id,
+        server=row.server,
+        text=overlay.text(original),
+        semantic_hash=overlay.semantic_hash(original, row.semantic_hash),
+        generation=row.generation,
+        names=() if overlay.alias is None else (original.name,),
+    )
+
+
+def _overlay(row: Row[*tuple[Any, ...]]) -> Overlay:
+    return NONE if row.alias is None and row.override is None else Overlay(row.alias, row.override)

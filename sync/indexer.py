@@ -127,4 +127,6 @@ def _server(tool: IndexableTool) -> Key:
 
 
 def _document(tool: IndexableTool) -> IndexDocument:
-    return IndexDocument(tool.tenant, tool.tool_id, tool.server, tool.text, tool.semantic_hash, tool.generation)
+    return IndexDocument(
+        tool.tenant, tool.tool_id, tool.server, tool.text, tool.semantic_hash, tool.generation, tool.names
+    )
