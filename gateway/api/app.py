@@ -16,6 +16,7 @@ from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
 from gateway.mcp.server import make_mcp_server, read_instructions
+from gateway.mcp.transparent.doors import TransparentDoors
 from gateway.wiring import Toolcrib
 
 _PREFIX = "/api/v1"
@@ -27,6 +28,8 @@ def make_app(crib: Toolcrib) -> FastAPI:
     mcp_server = make_mcp_server(lambda: backend, None)
     manager = StreamableHTTPSessionManager(mcp_server)
 
+    doors = TransparentDoors(crib.store, LOCAL, crib.settings.call_timeout_s)
+
     async def refresh_instructions() -> None:
         mcp_server.instructions = await read_instructions(backend)
 
@@ -34,7 +37,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_instructions()
         crib.freshness.on_catalogue_change(refresh_instructions)
-        async with manager.run():
+        async with manager.run(), doors.run():
             yield
 
     app = FastAPI(
@@ -53,5 +56,6 @@ def make_app(crib: Toolcrib) -> FastAPI:
     app.include_router(health.router)
     app.include_router(home.router)
     app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))
+    app.router.routes.append(Route("/mcp/servers/{server}", endpoint=doors))
     app.add_middleware(HttpGuard)
     return app

@@ -1,0 +1,1 @@
+"""The transparent profile: `/mcp/servers/{server}` is one upstream, nothing renamed, in either protocol era."""

@@ -1,0 +1,217 @@
+"""A session with a client that began with a handshake: it is asked in the middle of its calls.
+
+A server of its own era has a connection of this session's own, and everything passes as it is. A server of the
+current revision is asked in that era's way: every request under an envelope, input in rounds, notices by subscription.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from mcp import MCPError
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    INVALID_REQUEST,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
+
+from domain.errors import ToolcribError
+from gateway.mcp.transparent.capabilities import initialization, offered, require_declared
+from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, follow, refuse
+from gateway.mcp.transparent.client import Client
+from gateway.mcp.transparent.modern_client import unknown
+from servers.exchange import Notice, Question
+from servers.negotiation import Era
+from servers.relay import RelayConnection
+from servers.relay_hello import Hello
+from servers.relays import RelayLink, Relays
+
+_MOST_ROUNDS = 16
+_OURS = frozenset({"notifications/initialized", "notifications/cancelled"})
+_LEFT_OUT = frozenset({"resultType", "ttlMs", "cacheScope"})
+
+
+class HandshakeSession:
+    """Lives as long as the client's session."""
+
+    def __init__(self, relays: Relays, link: RelayLink, hello: Hello, client: Client) -> None:
+        self._relays = relays
+        self._link = link
+        self._hello = hello
+        self._connection = client.connection
+        self._level: str | None = None
+        self._uris: set[str] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._work: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def begin(cls, relays: Relays, client: Client) -> tuple[HandshakeSession, dict[str, Any]]:
+        """The session, and the result of `initialize`. Raises the UpstreamError family."""
+        params = client.params
+        wanted = params.get("protocolVersion")
+        version = wanted if wanted in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+        capabilities, info = params.get("capabilities"), params.get("clientInfo")
+        hello = Hello(
+            capabilities if isinstance(capabilities, Mapping) else {},
+            info if isinstance(info, Mapping) else {},
+            str(version),
+        )
+        link = await relays.of_session(hello)
+        session = cls(relays, link, hello, client)
+        link.listeners.add(session.hear_apart)
+        try:
+            connection = await link.open()
+        except ToolcribError:
+            await session.close()
+            raise
+        if _era(connection) is Era.HANDSHAKE:
+            link.asker = session.ask_apart
+        else:
+            link.listeners.discard(session.hear_apart)
+            session.listen(connection)
+        return session, initialization(connection.said, relays.server.slug, str(version))
+
+    async def close(self) -> None:
+        """The client's session has ended."""
+        self._link.listeners.discard(self.hear_apart)
+        for task in [*self._work, *([self._listening] if self._listening else [])]:
+            task.cancel()
+        await self._relays.release(self._link)
+
+    async def serve(self, client: Client) -> dict[str, Any]:
+        """One request. Raises MCPError and the UpstreamError family."""
+        if client.method == "initialize":
+            raise MCPError(INVALID_REQUEST, "This session has been initialized already")
+        connection = await self._link.open()
+        if _era(connection) is Era.HANDSHAKE:
+            return await self._carry(client, client.params)
+        return await self._bridge(client, connection)
+
+    async def pass_on(self, client: Client) -> None:
+        """One notification. The current revision has none from a client."""
+        if client.method in _OURS:
+            return
+        connection = await self._link.open()
+        if _era(connection) is Era.HANDSHAKE:
+            await connection.notify(client.method, client.params or None)
+
+    def hear_apart(self, notice: Notice) -> None:
+        """What the server says between requests goes to the session's own stream."""
+        self._start(self._connection.outbound.notify(notice.method, notice.params))
+
+    def ask_apart(self, question: Question) -> None:
+        """What the server asks between requests, likewise, once the client is ready for it."""
+        self._start(self._ask_apart(question))
+
+    def listen(self, connection: RelayConnection) -> None:
+        """Subscribe to what this session is to be told; anew when that changed."""
+        if self._listening is not None:
+            self._listening.cancel()
+        capabilities = offered(connection.said)
+        wanted: dict[str, Any] = {
+            f"{kind}ListChanged": True
+            for kind in ("tools", "prompts", "resources")
+            if (capabilities.get(kind) or {}).get("listChanged")
+        }
+        if self._uris:
+            wanted["resourceSubscriptions"] = sorted(self._uris)
+        self._listening = asyncio.create_task(self._listen(connection, wanted)) if wanted else None
+
+    async def _listen(self, connection: RelayConnection, wanted: Mapping[str, Any]) -> None:
+        exchange = connection.begin(LISTEN, self._enveloped({"notifications": dict(wanted)}))
+
+        async def hear(notice: Notice) -> None:
+            if notice.method == "notifications/subscriptions/acknowledged":
+                return
+            meta = (notice.params or {}).get("_meta") or {}
+            rest = {key: value for key, value in meta.items() if key != SUBSCRIPTION_ID_META_KEY}
+            params = {key: value for key, value in (notice.params or {}).items() if key != "_meta"}
+            await self._connection.outbound.notify(notice.method, {**params, "_meta": rest} if rest else params or None)
+
+        try:
+            await follow(exchange, 0.0, hear, refuse)
+        except (MCPError, ToolcribError):
+            """A server that does not keep the stream: its lists are asked for again when they are needed."""
+        finally:
+            exchange.end()
+
+    async def _bridge(self, client: Client, connection: RelayConnection) -> dict[str, Any]:
+        """Server of the current revision."""
+        capabilities = offered(connection.said)
+        match client.method:
+            case "ping":
+                return {}
+            case "logging/setLevel" if "logging" in capabilities:
+                self._level = str(client.params.get("level"))
+                return {}
+            case "resources/subscribe" | "resources/unsubscribe" if (capabilities.get("resources") or {}).get(
+                "subscribe"
+            ):
+                change = self._uris.add if client.method.endswith("/subscribe") else self._uris.discard
+                change(str(client.params.get("uri")))
+                self.listen(connection)
+                return {}
+            case "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe":
+                raise unknown(client.method)
+        params = self._enveloped(client.params)
+        for _ in range(_MOST_ROUNDS):
+            result = await self._carry(client, params)
+            if result.get("resultType") != "input_required":
+                return {key: value for key, value in result.items() if key not in _LEFT_OUT}
+            params = {**params, "inputResponses": await self._answers(client, result.get("inputRequests") or {})}
+            params.pop("requestState", None)
+            if "requestState" in result:
+                params["requestState"] = result["requestState"]
+        raise MCPError(INVALID_REQUEST, f"The server asked for input {_MOST_ROUNDS} times without an end")
+
+    async def _answers(self, client: Client, requests: Mapping[str, Any]) -> dict[str, Any]:
+        """The client's answers to the questions of one round, asked on the stream of its call."""
+        for request in requests.values():
+            require_declared(self._hello.capabilities, request)
+        return {key: await client.ask(request["method"], request.get("params")) for key, request in requests.items()}
+
+    async def _carry(self, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
+        async def hear(notice: Notice) -> None:
+            await client.tell(notice.method, as_heard(notice, client))
+
+        async def ask(question: Question) -> None:
+            question.answer(await client.ask(question.method, question.params))
+
+        result = await carry(client, self._relays, self._link, params, hear, ask)
+        if client.method == "tools/list":
+            self._relays.learn(params, result)
+        return dict(result)
+
+    async def _ask_apart(self, question: Question) -> None:
+        await self._connection.initialized.wait()
+        try:
+            question.answer(await self._connection.outbound.send_raw_request(question.method, question.params))
+        except MCPError as error:
+            question.refuse(error)
+
+    def _enveloped(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        meta = {
+            **(params.get("_meta") or {}),
+            PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
+            CLIENT_INFO_META_KEY: dict(self._hello.client_info),
+            CLIENT_CAPABILITIES_META_KEY: dict(self._hello.capabilities),
+        }
+        if self._level is not None:
+            meta[LOG_LEVEL_META_KEY] = self._level
+        return {**params, "_meta": meta}
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+def _era(connection: RelayConnection) -> Era:
+    assert connection.peer is not None
+    return connection.peer.era

@@ -1,0 +1,284 @@
+"""Requests of a client of the current revision: each stands alone, and input is asked for in the answer.
+
+To a server of its own era they pass as they are. A server that begins with a handshake asks in the middle of a call:
+then the call is held, the client is told that input is required, and its next round goes on with the held call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from mcp import MCPError
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    INVALID_PARAMS,
+    LOG_LEVEL_META_KEY,
+    METHOD_NOT_FOUND,
+    PROTOCOL_VERSION_META_KEY,
+    LoggingLevel,
+    methods,
+)
+
+from domain.errors import UpstreamTimeout
+from domain.identity import Principal
+from gateway.mcp.transparent.capabilities import discovery, offered, require_declared
+from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, refuse
+from gateway.mcp.transparent.client import Client
+from gateway.mcp.transparent.held import Held, HeldCalls
+from gateway.mcp.transparent.seal import Seals, State
+from servers.exchange import Answer, Notice, Question
+from servers.negotiation import Era
+from servers.relay import RelayConnection
+from servers.relays import RelayLink, Relays
+
+DISCOVER = "server/discover"
+_LEVELS: tuple[str, ...] = get_args(LoggingLevel)
+_NOT_FOUND_BEFORE = -32002
+_ENVELOPE = frozenset(
+    {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY}
+)
+_ANSWER = "answer"  # the key under which a held call's question is put
+_FILTERS = {
+    "toolsListChanged": ("tools", "notifications/tools/list_changed"),
+    "promptsListChanged": ("prompts", "notifications/prompts/list_changed"),
+    "resourcesListChanged": ("resources", "notifications/resources/list_changed"),
+}
+
+
+class ModernClients:
+    """Serves one server to all clients of the current revision."""
+
+    def __init__(self, relays: Relays, principal: Principal) -> None:
+        self._relays = relays
+        self._principal = principal
+        self._seals = Seals()
+        self._held = HeldCalls()
+
+    async def serve(self, client: Client) -> dict[str, Any]:
+        """Raises MCPError and the UpstreamError family."""
+        link = await self._relays.shared(client.hello())
+        connection = await link.open()
+        assert connection.peer is not None
+        if connection.peer.era is Era.MODERN:
+            return await self._pass(client, link)
+        return await self._bridge(client, link, connection)
+
+    def close(self) -> None:
+        self._held.close()
+
+    async def _pass(self, client: Client, link: RelayLink) -> dict[str, Any]:
+        """Server of the same era."""
+        params = dict(client.params)
+        if "requestState" in params:
+            state = self._open(client)
+            del params["requestState"]
+            if state.upstream is not None:
+                params["requestState"] = state.upstream
+
+        async def hear(notice: Notice) -> None:
+            await client.tell(notice.method, as_heard(notice, client))
+
+        result = dict(await carry(client, self._relays, link, params, hear, refuse))
+        if client.method == DISCOVER:
+            return discovery(result)
+        if client.method == "tools/list":
+            self._relays.learn(params, result)
+        if client.method == LISTEN:
+            return _closed(client, result)
+        if result.get("resultType") == "input_required":
+            return self._asked(client, result)
+        return result
+
+    def _asked(self, client: Client, result: dict[str, Any]) -> dict[str, Any]:
+        """Only questions the client declared to answer, and the server's state under our seal."""
+        for request in (result.get("inputRequests") or {}).values():
+            require_declared(client.hello().capabilities, request)
+        if isinstance(result.get("requestState"), str):
+            result["requestState"] = self._close(client, State(upstream=result["requestState"]))
+        return result
+
+    async def _bridge(self, client: Client, link: RelayLink, connection: RelayConnection) -> dict[str, Any]:
+        """Server of the handshake era."""
+        if client.method == DISCOVER:
+            return discovery(connection.said)
+        if client.method == LISTEN:
+            return await self._listen(client, link, connection)
+        if "requestState" in client.params:
+            return await self._resume(client)
+        meta = {key: value for key, value in client.meta.items() if key not in _ENVELOPE}
+        params = {key: value for key, value in client.params.items() if key not in {"_meta", "inputResponses"}}
+        if meta:
+            params["_meta"] = meta
+        await self._set_level(client, link, connection)
+        if client.method in methods.INPUT_REQUIRED_METHODS:
+            held = Held(connection.begin(client.method, params), client.hello().capabilities)
+            return await self._until_asked(client, held)
+
+        async def hear(notice: Notice) -> None:
+            await self._hear(client, notice)
+
+        result = await carry(client, self._relays, link, params, hear, refuse)
+        if client.method == "tools/list":
+            self._relays.learn(params, result)
+        return _modernised(client.method, result)
+
+    async def _until_asked(self, client: Client, held: Held) -> dict[str, Any]:
+        """Follow a call until its answer or its next question."""
+        patience_s = self._relays.limits.deadlines.call_s
+        keep = False
+        try:
+            while True:
+                async with asyncio.timeout(patience_s):
+                    event = await held.exchange.next()
+                match event:
+                    case Answer(result):
+                        return _modernised(client.method, result)
+                    case Notice():
+                        await self._hear(client, event)
+                    case Question():
+                        asked = {"method": event.method, "params": dict(event.params or {})}
+                        require_declared(held.capabilities, asked)
+                        held.question = event
+                        keep = True
+                        state = self._close(client, State(held=self._held.keep(held)))
+                        return {
+                            "resultType": "input_required",
+                            "inputRequests": {_ANSWER: asked},
+                            "requestState": state,
+                        }
+        except TimeoutError:
+            raise UpstreamTimeout(
+                f"The server gave no sign of life for {patience_s:g} s after {client.method}, so it was cancelled."
+            ) from None
+        except MCPError as error:
+            if error.code == _NOT_FOUND_BEFORE and client.method == "resources/read":
+                raise MCPError(INVALID_PARAMS, error.message, error.data) from error
+            raise
+        finally:
+            if not keep:
+                held.exchange.end()
+
+    async def _resume(self, client: Client) -> dict[str, Any]:
+        """The next round of a held call."""
+        state = self._open(client)
+        held = self._held.take(state.held) if state.held is not None else None
+        if held is None or held.question is None:
+            raise MCPError(INVALID_PARAMS, "The call this requestState belongs to has ended; call again without it.")
+        answers = client.params.get("inputResponses")
+        answer = answers.get(_ANSWER) if isinstance(answers, Mapping) else None
+        if not isinstance(answer, Mapping):  # asked again, as the specification recommends
+            asked = {"method": held.question.method, "params": dict(held.question.params or {})}
+            again = self._close(client, State(held=self._held.keep(held)))
+            return {"resultType": "input_required", "inputRequests": {_ANSWER: asked}, "requestState": again}
+        held.question.answer(answer)
+        held.question = None
+        return await self._until_asked(client, held)
+
+    async def _listen(self, client: Client, link: RelayLink, connection: RelayConnection) -> dict[str, Any]:
+        """Change notices of a handshake-era server, in the form of a subscription."""
+        wanted, capabilities = client.params.get("notifications") or {}, offered(connection.said)
+        honoured: dict[str, Any] = {
+            name: True
+            for name, (kind, _) in _FILTERS.items()
+            if wanted.get(name) and (capabilities.get(kind) or {}).get("listChanged")
+        }
+        subscribable = (capabilities.get("resources") or {}).get("subscribe")
+        uris = [uri for uri in wanted.get("resourceSubscriptions") or [] if subscribable and isinstance(uri, str)]
+        if uris:
+            honoured["resourceSubscriptions"] = uris
+        admitted = {_FILTERS[name][1] for name in honoured if name in _FILTERS}
+        heard: asyncio.Queue[Notice] = asyncio.Queue()
+
+        def listener(notice: Notice) -> None:
+            uri = (notice.params or {}).get("uri")
+            if notice.method in admitted or (notice.method == "notifications/resources/updated" and uri in uris):
+                heard.put_nowait(notice)
+
+        stamp = {SUBSCRIPTION_ID_META_KEY: client.request_id}
+        link.listeners.add(listener)
+        try:
+            for uri in uris:
+                await _request(connection, "resources/subscribe", {"uri": uri})
+            acknowledged = {"notifications": honoured, "_meta": stamp}
+            await client.tell("notifications/subscriptions/acknowledged", acknowledged)
+            while not connection.ended:
+                notice = await _next(heard, connection)
+                if notice is not None:
+                    params = notice.params or {}
+                    await client.tell(notice.method, {**params, "_meta": {**(params.get("_meta") or {}), **stamp}})
+            return {"resultType": "complete", "_meta": stamp}
+        finally:
+            link.listeners.discard(listener)
+
+    async def _set_level(self, client: Client, link: RelayLink, connection: RelayConnection) -> None:
+        """The handshake era has one level a connection; what a request did not ask for is left out in `_hear`."""
+        level = client.meta.get(LOG_LEVEL_META_KEY)
+        if level not in _LEVELS or "logging" not in offered(connection.said):
+            return
+        if link.log_level is None or _LEVELS.index(level) < _LEVELS.index(link.log_level):
+            await _request(connection, "logging/setLevel", {"level": level})
+            link.log_level = level
+
+    async def _hear(self, client: Client, notice: Notice) -> None:
+        if notice.method == "notifications/message":
+            asked, level = client.meta.get(LOG_LEVEL_META_KEY), (notice.params or {}).get("level")
+            if asked not in _LEVELS or level not in _LEVELS or _LEVELS.index(level) < _LEVELS.index(asked):
+                return
+        await client.tell(notice.method, as_heard(notice, client))
+
+    def _close(self, client: Client, state: State) -> str:
+        return self._seals.close(state, self._principal, self._relays.server.slug, _request_of(client))
+
+    def _open(self, client: Client) -> State:
+        token = client.params["requestState"]
+        return self._seals.open(token, self._principal, self._relays.server.slug, _request_of(client))
+
+
+def _request_of(client: Client) -> dict[str, Any]:
+    return {"method": client.method, **client.params}
+
+
+def _modernised(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the current revision requires in a result and the handshake era does not know."""
+    added: dict[str, Any] = {"resultType": "complete"}
+    if method in methods.CACHEABLE_METHODS:
+        added |= {"ttlMs": 0, "cacheScope": "private"}
+    return {**added, **result}
+
+
+def _closed(client: Client, result: Mapping[str, Any]) -> dict[str, Any]:
+    return {**result, "_meta": {**(result.get("_meta") or {}), SUBSCRIPTION_ID_META_KEY: client.request_id}}
+
+
+async def _request(connection: RelayConnection, method: str, params: Mapping[str, Any]) -> None:
+    """A request of our own, to its end."""
+    exchange = connection.begin(method, params)
+    try:
+        while not isinstance(await exchange.next(), Answer):
+            """What else it says is nobody's."""
+    finally:
+        exchange.end()
+
+
+async def _next(heard: asyncio.Queue[Notice], connection: RelayConnection) -> Notice | None:
+    """The next notice, or None when the connection has ended first."""
+    getting, ending = asyncio.create_task(heard.get()), asyncio.create_task(connection.wait_ended())
+    try:
+        await asyncio.wait({getting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return getting.result() if getting.done() else None
+    finally:
+        getting.cancel()
+        ending.cancel()
+
+
+def known_to(method: str, version: str) -> bool:
+    """Whether a method of the specification is one of this revision. Others are nobody's business but the server's."""
+    return method not in methods.SPEC_CLIENT_METHODS or (method, version) in methods.CLIENT_REQUESTS
+
+
+def unknown(method: str) -> MCPError:
+    return MCPError(METHOD_NOT_FOUND, "Method not found", method)
