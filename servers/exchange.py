@@ -18,6 +18,9 @@ from domain.errors import UpstreamError
 Failure = MCPError | UpstreamError
 """The server's own error as it came, or ours about the server."""
 
+STREAM_ENDED = ""
+"""The method of a notice of our own: the server ended the stream, and is asked for the rest. No server can send it."""
+
 _BACKLOG = 1024  # notices that nobody has read yet; more are dropped, an answer never is
 
 

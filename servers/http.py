@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +19,11 @@ from typing import Any, cast
 import httpx2
 from mcp.client.sse import sse_client
 
-from domain.errors import UpstreamUnreachable
+from domain.errors import AuthorizationNeeded, UpstreamError, UpstreamUnreachable
 from domain.servers import Transport, UpstreamServer
+from servers.access import AccessTransport
 from servers.limits import Limits
+from servers.socket_options import keep_alive
 from servers.tagged_http import tagged_streams
 from servers.tls import tls_context
 from servers.wire import TransportStreams, WireNotes
@@ -44,6 +45,8 @@ class HttpFault(StrEnum):
     SESSION = "session"  # the server does not know our session any more: the request was not executed
     MEDIA = "media"  # an answer that is neither JSON nor an event stream
     TOO_LARGE = "too_large"  # an answer over the cap
+    UNAUTHORIZED = "unauthorized"  # a person has to allow it: the request was not executed
+    ACCESS = "access"  # nobody can allow it: the request was not executed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,10 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method != "POST":
-            return await self._inner.handle_async_request(request)
-        try:
-            response = await self._inner.handle_async_request(request)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError) as error:
-            return _made_up(HttpFailure(HttpFault.CONNECT, 0, str(error)))
-        except httpx2.TransportError as error:
-            return _made_up(HttpFailure(HttpFault.BROKEN, 0, str(error) or type(error).__name__))
+            return await self._beside(request)
+        response = await self._sent(request)
+        if isinstance(response, HttpFailure):
+            return _made_up(response)
         media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT} or response.has_redirect_location:
             return response
@@ -88,6 +88,26 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    async def _sent(self, request: httpx2.Request) -> httpx2.Response | HttpFailure:
+        """The response's head, or why there is none."""
+        try:
+            return await self._inner.handle_async_request(request)
+        except AuthorizationNeeded as error:
+            return HttpFailure(HttpFault.UNAUTHORIZED, 0, error.message)
+        except UpstreamError as error:
+            return HttpFailure(HttpFault.ACCESS, 0, error.message)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError) as error:
+            return HttpFailure(HttpFault.CONNECT, 0, str(error))
+        except httpx2.TransportError as error:
+            return HttpFailure(HttpFault.BROKEN, 0, str(error) or type(error).__name__)
+
+    async def _beside(self, request: httpx2.Request) -> httpx2.Response:
+        """A stream for notices, or a goodbye: nobody waits for it, so a refusal is enough of an answer."""
+        try:
+            return await self._inner.handle_async_request(request)
+        except UpstreamError:
+            return httpx2.Response(HTTPStatus.UNAUTHORIZED)
 
     async def _whole(self, request: httpx2.Request, response: httpx2.Response, media: str) -> httpx2.Response:
         try:
@@ -165,6 +185,9 @@ class BreakingTransport(FaultingTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
             response = await self._inner.handle_async_request(request)
+        except UpstreamError as error:
+            self._notes.fail(error)
+            return httpx2.Response(HTTPStatus.UNAUTHORIZED)
         except httpx2.TransportError as error:
             if request.method == "POST":
                 self._fail(f"could not be sent a message ({error})")
@@ -183,7 +206,8 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
     url = server.launch.url
     assert url is not None
     cap = limits.caps.message_bytes
-    inner = httpx2.AsyncHTTPTransport(verify=tls_context(), socket_options=_keep_alive())
+    wire = httpx2.AsyncHTTPTransport(verify=tls_context(), socket_options=keep_alive())
+    inner = AccessTransport(wire, limits.access, server)
     if server.launch.transport is Transport.SSE:
         breaking = BreakingTransport(inner, cap, server.slug, notes)
 
@@ -199,7 +223,7 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
         return
     async with (
         _client(server, limits, FaultingTransport(inner, cap)) as client,
-        tagged_streams(url, client, cap) as (read, write),
+        tagged_streams(url, client, cap, notes) as (read, write),
     ):
         yield read, write
 
@@ -209,12 +233,3 @@ def _client(server: UpstreamServer, limits: Limits, transport: httpx2.AsyncBaseT
     seconds = httpx2.Timeout(None, connect=limits.deadlines.connect_s)
     headers = {"accept-encoding": "identity", **server.launch.headers}
     return httpx2.AsyncClient(transport=transport, timeout=seconds, headers=headers)
-
-
-def _keep_alive() -> list[tuple[int, int, int]]:
-    """A peer that vanished without a word is noticed after 15 + 5 seconds where the system can be told so (R5)."""
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options

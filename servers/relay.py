@@ -31,7 +31,7 @@ from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META
 
 from domain.errors import UpstreamError, UpstreamRefused
 from domain.servers import UpstreamServer
-from servers.exchange import Answer, Exchange, Failure, Notice, Question
+from servers.exchange import STREAM_ENDED, Answer, Exchange, Failure, Notice, Question
 from servers.failures import (
     NotSent,
     connect_failed,
@@ -167,6 +167,7 @@ class RelayConnection:
     async def _attempt(self) -> UpstreamError | None:
         """One life of the connection; what ended it, or None for a wanted end."""
         life = _Life(self._notes)
+        life.notes.on_stream_end = self._on_stream_end
         self._scope = anyio.CancelScope()
         deadline = self._limits.deadlines.connect_s
         timer = asyncio.get_running_loop().call_later(deadline, self._scope.cancel)
@@ -254,6 +255,11 @@ class RelayConnection:
         if is_closed(error):
             self._notes.over.set()
         return error if isinstance(ours, UpstreamRefused) else ours
+
+    def _on_stream_end(self, number: object) -> None:
+        exchange = self._owner_of(number)
+        if exchange is not None:
+            exchange.put(Notice(STREAM_ENDED, None))
 
     async def _on_request(
         self, context: DispatchContext[Any], method: str, params: Mapping[str, Any] | None

@@ -14,7 +14,7 @@ from mcp import MCPError
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from mcp_types import METHOD_NOT_FOUND
 
-from domain.errors import Overloaded
+from domain.errors import Overloaded, UpstreamError, UpstreamProtocolError
 from domain.servers import UpstreamServer
 from servers.bulkhead import Bulkhead
 from servers.exchange import Notice, Question
@@ -109,6 +109,7 @@ class Relays:
         self.schemas: dict[str, Any] = {}  # tool -> inputSchema, as listed last
         self.listed = False  # whether `schemas` is a whole listing
         self._era = era
+        self._handshakes = True  # until it refused one
         self._links: dict[str, RelayLink] = {}
         self._sessions: set[RelayLink] = set()
         self._finding_out = asyncio.Lock()
@@ -127,17 +128,41 @@ class Relays:
         return link
 
     async def of_session(self, hello: Hello) -> RelayLink:
-        """For a client with a session: shared where requests stand alone, else its own; `release` gives it back."""
-        if self._era is None or self._era is Era.MODERN:
-            link = await self.shared(hello)
-            if self._era is Era.MODERN:
+        """For a client that began with a handshake: a link of its own in that era, given back by `release`; the shared
+        one where the server knows no handshake. Raises UpstreamError, Overloaded.
+
+        A server of both eras is met in its client's own: nothing has to be translated then.
+        """
+        if self._handshakes:
+            if len(self._sessions) >= _MOST_LINKS:
+                raise Overloaded(f"Server {self.server.slug!r} has {_MOST_LINKS} sessions already.", retry_after_s=30.0)
+            link = RelayLink(self.server, self.limits, hello, Era.HANDSHAKE)
+            link.lasting = True
+            self._sessions.add(link)
+            refusal = await self._refusal_of(link)
+            if refusal is None:
                 return link
-        if len(self._sessions) >= _MOST_LINKS:
-            raise Overloaded(f"Server {self.server.slug!r} has {_MOST_LINKS} sessions already.", retry_after_s=30.0)
-        link = RelayLink(self.server, self.limits, hello, self._era)
-        link.lasting = True
-        self._sessions.add(link)
-        return link
+            await self.release(link)
+        else:
+            refusal = None
+        shared = await self.shared(hello)
+        if self._era is not Era.MODERN and refusal is not None:
+            raise refusal
+        self._handshakes = False
+        return shared
+
+    async def _refusal_of(self, link: RelayLink) -> UpstreamError | None:
+        """Why the server takes no handshake, None when it does. Raises UpstreamError when it was not reached."""
+        try:
+            connection = await link.open()
+        except UpstreamProtocolError as error:
+            return error
+        except UpstreamError:
+            await self.release(link)
+            raise
+        if connection.peer is not None and connection.peer.era is Era.HANDSHAKE:
+            return None
+        return UpstreamProtocolError(f"Server {self.server.slug!r} takes no handshake.")
 
     async def release(self, link: RelayLink) -> None:
         """Close a session's own link; a shared one stays."""

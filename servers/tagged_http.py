@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import anyio
 import httpx2
-from mcp.client.streamable_http import StreamableHTTPTransport
+from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport
 from mcp.shared._context_streams import ContextSendStream, create_context_streams
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp_types import RequestId
+from mcp_types import JSONRPCRequest, RequestId
 
-from servers.wire import TransportStreams
+from servers.wire import TransportStreams, WireNotes
 
 _Inbound = ContextSendStream[SessionMessage | Exception]
 
@@ -39,6 +39,8 @@ class _Stamping:
 class TaggedTransport(StreamableHTTPTransport):
     """The SDK's transport; messages of a request's own stream are marked with its id."""
 
+    notes: WireNotes | None = None
+
     async def _handle_sse_event(
         self,
         sse: httpx2.ServerSentEvent,
@@ -49,11 +51,23 @@ class TaggedTransport(StreamableHTTPTransport):
         marked = cast(Any, _Stamping(read_stream_writer, original_request_id))
         return await super()._handle_sse_event(sse, marked, original_request_id, resumption_callback)
 
+    async def _handle_reconnection(
+        self, ctx: RequestContext, last_event_id: str, retry_interval_ms: int | None = None, attempt: int = 0
+    ) -> None:
+        """A server that wants its client to poll (SEP-1699) ends the stream early; the SDK comes back for the rest."""
+        message = ctx.session_message.message
+        if attempt == 0 and isinstance(message, JSONRPCRequest) and self.notes and self.notes.on_stream_end:
+            self.notes.on_stream_end(message.id)
+        await super()._handle_reconnection(ctx, last_event_id, retry_interval_ms, attempt)
+
 
 @asynccontextmanager
-async def tagged_streams(url: str, client: httpx2.AsyncClient, cap: int) -> AsyncIterator[TransportStreams]:
+async def tagged_streams(
+    url: str, client: httpx2.AsyncClient, cap: int, notes: WireNotes
+) -> AsyncIterator[TransportStreams]:
     """What `mcp.client.streamable_http.streamable_http_client` does, over a TaggedTransport."""
     transport = TaggedTransport(url, max_sse_event_size=cap)
+    transport.notes = notes
     inbound, read = create_context_streams[SessionMessage | Exception](0)
     write, outbound = create_context_streams[SessionMessage](0)
     async with inbound, read, write, outbound, anyio.create_task_group() as tasks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -52,6 +53,7 @@ class WireNotes:
     garbage_lines: int = 0
     fault: UpstreamError | None = None
     over: anyio.Event = field(default_factory=anyio.Event)
+    on_stream_end: Callable[[object], None] | None = None  # told the id of a request whose stream ended early
 
     def note_garbage(self, line: bytes) -> None:
         self.garbage_lines += 1

@@ -29,6 +29,7 @@ class Client:
         self.request_id = context.request_id
         self.version = context.protocol_version
         self.connection: Connection = context.session._connection  # noqa: SLF001 - see the module's docstring
+        self._end_stream = context.close_sse_stream
         self._request: DispatchContext[Any] = context.session._request_outbound  # noqa: SLF001
 
     @property
@@ -49,6 +50,11 @@ class Client:
     async def tell(self, method: str, params: Mapping[str, Any] | None) -> None:
         """A notification on this request's stream."""
         await self._request.notify(method, params)
+
+    async def end_stream(self) -> None:
+        """Have the client come back for the rest, if it knows how (since 2025-11-25)."""
+        if self._end_stream is not None:
+            await self._end_stream()
 
     async def ask(self, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         """A request on this request's stream. Raises MCPError with the client's own error."""

@@ -26,7 +26,7 @@ from gateway.mcp.transparent.capabilities import initialization, offered, requir
 from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, follow, refuse
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.modern_client import unknown
-from servers.exchange import Notice, Question
+from servers.exchange import STREAM_ENDED, Notice, Question
 from servers.negotiation import Era
 from servers.relay import RelayConnection
 from servers.relay_hello import Hello
@@ -178,7 +178,10 @@ class HandshakeSession:
 
     async def _carry(self, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
         async def hear(notice: Notice) -> None:
-            await client.tell(notice.method, as_heard(notice, client))
+            if notice.method == STREAM_ENDED:
+                await client.end_stream()
+            else:
+                await client.tell(notice.method, as_heard(notice, client))
 
         async def ask(question: Question) -> None:
             question.answer(await client.ask(question.method, question.params))

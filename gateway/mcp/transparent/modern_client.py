@@ -30,7 +30,7 @@ from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, refuse
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.held import Held, HeldCalls
 from gateway.mcp.transparent.seal import Seals, State
-from servers.exchange import Answer, Notice, Question
+from servers.exchange import STREAM_ENDED, Answer, Notice, Question
 from servers.negotiation import Era
 from servers.relay import RelayConnection
 from servers.relays import RelayLink, Relays
@@ -80,7 +80,8 @@ class ModernClients:
                 params["requestState"] = state.upstream
 
         async def hear(notice: Notice) -> None:
-            await client.tell(notice.method, as_heard(notice, client))
+            if notice.method != STREAM_ENDED:
+                await client.tell(notice.method, as_heard(notice, client))
 
         result = dict(await carry(client, self._relays, link, params, hear, refuse))
         if client.method == DISCOVER:
@@ -228,7 +229,8 @@ class ModernClients:
             asked, level = client.meta.get(LOG_LEVEL_META_KEY), (notice.params or {}).get("level")
             if asked not in _LEVELS or level not in _LEVELS or _LEVELS.index(level) < _LEVELS.index(asked):
                 return
-        await client.tell(notice.method, as_heard(notice, client))
+        if notice.method != STREAM_ENDED:
+            await client.tell(notice.method, as_heard(notice, client))
 
     def _close(self, client: Client, state: State) -> str:
         return self._seals.close(state, self._principal, self._relays.server.slug, _request_of(client))
