@@ -90,6 +90,7 @@ class ServerStatus(StrEnum):
     IDLE = "idle"  # no connection is open; the next request opens one
     CONNECTING = "connecting"  # handshake in progress
     READY = "ready"  # connected, answers
+    NEEDS_AUTHORIZATION = "needs-authorization"  # a person has to allow it first: `authorize_url`
     FAILED = "failed"  # the last attempt failed; `error` says why
 
 
@@ -104,3 +105,4 @@ class ServerHealth:
     server_version: str | None = None
     instructions: str | None = None
     circuit: Circuit = Circuit.CLOSED
+    authorize_url: str | None = None  # where a person allows it; empty when no gateway listens for the answer

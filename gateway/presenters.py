@@ -101,6 +101,7 @@ def server_json(view: ServerView) -> dict[str, Any]:
         "status": view.health.status,
         "circuit": view.health.circuit,
         "error": view.health.error,
+        "authorize_url": view.health.authorize_url,
         "protocol_version": view.health.protocol_version,
         "last_verified": view.last_verified,
     }

@@ -43,9 +43,10 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
     with claim(settings.data) as folder:
         listener = _listen(settings.host, settings.port)
         try:
+            host, port = listener.getsockname()[:2]
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             async with open_toolcrib(settings) as crib:
-                host, port = listener.getsockname()[:2]
-                url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+                crib.authorizer.listens_at(url)
                 config = uvicorn.Config(
                     make_app(crib), http="httptools", ws="none", log_config=None, access_log=False,
                     timeout_graceful_shutdown=_GRACE_S,

@@ -25,6 +25,8 @@ from gateway.use_cases.sessions import SessionDefaults, Sessions
 from index.embedders.minilm import MiniLMEmbedder
 from index.ports import Embedder
 from index.tool_index import ToolIndex, open_index
+from servers.limits import Limits
+from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
 from store.store import Store
 from sync.engine import SyncEngine
@@ -52,6 +54,7 @@ class Toolcrib:
     search: Search
     call: Call
     servers: Servers
+    authorizer: Authorizer
     credentials: Credentials
 
 
@@ -73,6 +76,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         )
         stack.push_async_callback(index.close)
         crib = _wire(settings, store, index)
+        stack.push_async_callback(crib.authorizer.aclose)
         stack.push_async_callback(crib.pool.aclose)
         await _warm(crib)
         crib.journal.start()
@@ -103,7 +107,11 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
     journal = Journal(store.events, freshness.versions)
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index)
-    pool = ServerPool(on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108 - made below
+    authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
+    pool = ServerPool(
+        Limits(access=authorizer),
+        on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
+    )
     sessions = Sessions(
         store, catalogue, journal, SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s)
     )
@@ -132,7 +140,8 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
         servers=Servers(store, pool, indexer, catalogue, freshness),
-        credentials=Credentials(store),
+        authorizer=authorizer,
+        credentials=Credentials(store, authorizer, pool, schedule.changed),
     )
 
 

@@ -20,7 +20,15 @@ from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, PARSE_ERROR
 from pydantic import ValidationError
 
-from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
+from domain.errors import (
+    AuthorizationFailed,
+    AuthorizationNeeded,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from domain.servers import Transport, UpstreamServer
 from servers.http import HttpFailure, HttpFault, failure_of
 from servers.limits import MIB
@@ -30,6 +38,7 @@ MASK = "[hidden]"
 _SHORTEST_SECRET = 6  # shorter values are switches and numbers, and masking them would garble every message
 _UPSTREAM_TEXT = 500
 _STDERR_LINES = 4
+_OF_ACCESS = {HttpFault.UNAUTHORIZED: AuthorizationNeeded, HttpFault.ACCESS: AuthorizationFailed}
 
 
 class ConnectionLost(UpstreamUnreachable):
@@ -184,8 +193,13 @@ def request_failed(server: UpstreamServer, notes: WireNotes, method: str, error:
 
 def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
     """What a failure on the wire means for a request, or for the handshake."""
-    who = f"Server {server.slug!r}"
+    of_access = _OF_ACCESS.get(failure.fault)
     detail = hide_secrets(failure.detail[:_UPSTREAM_TEXT], server)
+    return of_access(detail) if of_access is not None else _of_wire(server, failure, detail)
+
+
+def _of_wire(server: UpstreamServer, failure: HttpFailure, detail: str) -> UpstreamError:
+    who = f"Server {server.slug!r}"
     match failure.fault:
         case HttpFault.CONNECT:
             return NoConnection(
@@ -206,7 +220,7 @@ def from_http(server: UpstreamServer, failure: HttpFailure) -> UpstreamError:
             return TooLarge(
                 f"{who} sent an answer that is compressed or larger than we read ({detail}); ask it for less."
             )
-        case HttpFault.STATUS:
+        case _:
             return _from_status(server, failure.status)
 
 

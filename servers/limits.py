@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from servers.access import Access, NoAccess
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -55,8 +57,9 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Deadlines, caps and patience of one pool."""
+    """Deadlines, caps and patience of one pool; and the access that every connection opened under them gets."""
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     caps: Caps = field(default_factory=Caps)
     backoff: Backoff = field(default_factory=Backoff)
+    access: Access = field(default_factory=NoAccess)

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -75,7 +76,11 @@ class ServerPool:
     def health(self, tenant: str, slug: str) -> ServerHealth:
         """See `servers.ports.Pool`."""
         upstream = self._upstreams.get((tenant, slug))
-        return ServerHealth(ServerStatus.IDLE) if upstream is None else upstream.health
+        health = ServerHealth(ServerStatus.IDLE) if upstream is None else upstream.health
+        link = self._limits.access.link(tenant, slug)
+        if link is None:
+            return health
+        return replace(health, status=ServerStatus.NEEDS_AUTHORIZATION, authorize_url=link)
 
     def stderr(self, tenant: str, slug: str) -> str:
         """See `servers.ports.Pool`."""

@@ -11,7 +11,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from starlette.routing import Route
 
 from domain.identity import LOCAL
-from gateway.api import calls, health, home, search, secrets, servers, sessions, sync, tools, trajectories
+from gateway.api import calls, health, home, oauth, search, secrets, servers, sessions, sync, tools, trajectories
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
@@ -28,7 +28,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     mcp_server = make_mcp_server(lambda: backend, None)
     manager = StreamableHTTPSessionManager(mcp_server)
 
-    doors = TransparentDoors(crib.store, LOCAL, crib.settings.call_timeout_s)
+    doors = TransparentDoors(crib.store, LOCAL, crib.settings.call_timeout_s, crib.authorizer)
 
     async def refresh_instructions() -> None:
         mcp_server.instructions = await read_instructions(backend)
@@ -55,6 +55,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
     app.include_router(home.router)
+    app.include_router(oauth.router)
     app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))
     app.router.routes.append(Route("/mcp/servers/{server}", endpoint=doors))
     app.add_middleware(HttpGuard)
