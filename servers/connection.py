@@ -10,6 +10,7 @@ Refuses to know: tools, tenants, how many callers there are, whether a failed re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import math
@@ -28,6 +29,8 @@ from mcp_types import ToolListChangedNotification
 
 from domain.errors import UpstreamError
 from domain.servers import Transport, UpstreamServer
+from servers.direct_calls import DirectCalls
+from servers.direct_http import NotDirect
 from servers.failures import (
     NotSent,
     connect_failed,
@@ -109,6 +112,7 @@ class Connection:
         self._opens_by = asyncio.get_running_loop().time() + limits.deadlines.connect_s
         self._scope = anyio.CancelScope()
         self._jobs: set[_Job] = set()
+        self._direct: DirectCalls | None = None
         self._inbox, self._outbox = anyio.create_memory_object_stream[_Job](math.inf)
         # A context of its own: the connection outlives the request that opened it.
         self._owner = asyncio.create_task(self._own(), name=f"upstream-{server.slug}", context=contextvars.Context())
@@ -126,6 +130,9 @@ class Connection:
 
         There is no deadline here: a caller that stops waiting cancels the request at the upstream.
         """
+        if self._direct is not None and request.method == "tools/call" and not self.ended:
+            with contextlib.suppress(NotDirect):  # and from then on the long way, which can do what the server wants
+                return await self._direct.request(request)
         job = _Job(request)
         try:
             self._inbox.send_nowait(job)
@@ -223,6 +230,9 @@ class Connection:
                     self._died_of_probe = negotiator.probing and notes.fault is None and not self._timed_out
                 timer.cancel()
                 self.peer = peer
+                if peer.era is Era.MODERN:
+                    with contextlib.suppress(NotDirect):
+                        self._direct = DirectCalls(self.server, self._limits, peer)
                 self._settled.set()
                 async with anyio.create_task_group() as requests:
                     if peer.era is Era.MODERN and peer.announces_changes:
@@ -241,11 +251,16 @@ class Connection:
                         break
                     requests.start_soon(self._run, job, dispatcher, peer)
                     continue
-                if not self._jobs:
+                if not self._jobs and not self._called_lately():
                     break
             while self._draining and self._jobs:
                 await asyncio.wait([job.answer for job in self._jobs])
+            if self._draining and self._direct is not None:
+                await self._direct.http.at_rest()
             self._closing = True
+
+    def _called_lately(self) -> bool:
+        return self._direct is not None and self._direct.http.rested_s < self._limits.deadlines.idle_s
 
     async def _run(self, job: _Job, dispatcher: JSONRPCDispatcher[Any], peer: Peer) -> None:
         scope = anyio.CancelScope()
@@ -312,5 +327,7 @@ class Connection:
     def _end_jobs(self, error: UpstreamError) -> None:
         self._inbox.close()
         self._outbox.close()
+        if self._direct is not None:
+            self._direct.http.close()
         for job in list(self._jobs):
             job.fail(error)

@@ -25,6 +25,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from servers.negotiation import Era, Peer
 
 CLIENT_INFO = Implementation(name="toolcrib", version="0.1.0")
+_CLIENT_INFO = CLIENT_INFO.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 HeaderMap = Mapping[tuple[str, ...], str]
 """Path of an argument -> the header that mirrors it (`x-mcp-header` in a tool's schema)."""
@@ -41,18 +42,24 @@ class RawRequest:
 
 async def send_raw(dispatcher: JSONRPCDispatcher[Any], peer: Peer, request: RawRequest) -> dict[str, Any]:
     """The result object of the reply. Raises MCPError for an error reply or a connection that ended."""
+    params, headers = stamped(peer, request)
+    options: CallOptions = {"headers": headers}
+    return await dispatcher.send_raw_request(request.method, params, options)
+
+
+def stamped(peer: Peer, request: RawRequest) -> tuple[dict[str, Any], dict[str, str]]:
+    """Params and HTTP headers as the peer's era wants them."""
     params = dict(request.params)
     headers = {MCP_PROTOCOL_VERSION_HEADER: peer.protocol_version}
     if peer.era is Era.MODERN:
         params["_meta"] = {
             **params.get("_meta", {}),
             PROTOCOL_VERSION_META_KEY: peer.protocol_version,
-            CLIENT_INFO_META_KEY: CLIENT_INFO.model_dump(by_alias=True, mode="json", exclude_none=True),
+            CLIENT_INFO_META_KEY: _CLIENT_INFO,
             CLIENT_CAPABILITIES_META_KEY: {},
         }
         headers |= _modern_headers(request, params)
-    options: CallOptions = {"headers": headers}
-    return await dispatcher.send_raw_request(request.method, params, options)
+    return params, headers
 
 
 def _modern_headers(request: RawRequest, params: Mapping[str, Any]) -> dict[str, str]:
