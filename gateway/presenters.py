@@ -78,6 +78,8 @@ def tool_json(entry: CatalogueTool, last_verified: float | None) -> dict[str, An
         "state": entry.state,
         "generation": entry.generation,
         "last_verified": last_verified,
+        "alias": entry.overlay.alias,
+        "description_override": entry.overlay.description,
         "contract_hash": document.contract_hash,
         "semantic_hash": document.semantic_hash,
         "definition": document.raw,

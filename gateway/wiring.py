@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
+from gateway.use_cases.naming import Naming
 from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
 from gateway.use_cases.sessions import SessionDefaults, Sessions
@@ -54,6 +55,7 @@ class Toolcrib:
     search: Search
     call: Call
     servers: Servers
+    naming: Naming
     authorizer: Authorizer
     credentials: Credentials
 
@@ -140,6 +142,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
         servers=Servers(store, pool, indexer, catalogue, freshness),
+        naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),
     )

@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import ToolNotFound
-from domain.tools import ToolState
+from domain.tools import CatalogueTool, ToolState
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import tool_json
+from gateway.use_cases.naming import KEEP
+from gateway.wiring import Toolcrib
 
 router = APIRouter(tags=["tools"])
+
+
+class ToolChange(BaseModel):
+    """What operators lay over a tool."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alias: str | None = Field(default=None, description="1 to 64 of A-Z, a-z, 0-9, `-` and `_`, without `__`.")
+    description: str | None = Field(default=None, description="What agents read, and search, instead of the server's.")
 
 
 @router.get("/tools")
@@ -25,16 +36,30 @@ async def page(
 ) -> dict[str, Any]:
     """Tools in order of their id; pass `next` as `after` for the following page."""
     entries = await crib.store.catalogue.page(caller.tenant, server=server, state=state, after=after, limit=limit)
-    fresh = crib.freshness
     return {
-        "tools": [tool_json(entry, fresh.last_verified(entry.tenant, entry.server)) for entry in entries],
+        "tools": [_shown(crib, entry) for entry in entries],
         "next": entries[-1].tool_id if len(entries) == limit else None,
     }
 
 
 @router.get("/tools/{tool_id}")
 async def show(tool_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
-    found = (await crib.catalogue.get_many(caller.tenant, [tool_id])).get(tool_id)
-    if found is None:
-        raise ToolNotFound
-    return tool_json(found.entry, crib.freshness.last_verified(caller.tenant, found.entry.server))
+    """One tool, by id or alias; `definition` is the server's own, whatever is laid over it."""
+    return _shown(crib, await crib.naming.show(caller, tool_id))
+
+
+@router.patch("/tools/{tool_id}")
+async def change(tool_id: str, body: ToolChange, crib: Crib, caller: Caller) -> dict[str, Any]:
+    """Name or describe a tool anew for agents. What is absent stays, null takes the server's own again."""
+    given = body.model_fields_set
+    entry = await crib.naming.change(
+        caller,
+        tool_id,
+        alias=body.alias if "alias" in given else KEEP,
+        description=body.description if "description" in given else KEEP,
+    )
+    return _shown(crib, entry)
+
+
+def _shown(crib: Toolcrib, entry: CatalogueTool) -> dict[str, Any]:
+    return tool_json(entry, crib.freshness.last_verified(entry.tenant, entry.server))

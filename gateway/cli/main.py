@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import ToolcribError
-from gateway.cli import call, doctor, evaluate, search, secrets, serve, servers, sessions, stdio, sync
+from gateway.cli import call, doctor, evaluate, search, secrets, serve, servers, sessions, stdio, sync, tools
 from gateway.cli.output import Exit, err
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("serve")(serve.serve)
 app.command("stdio")(stdio.stdio)
 app.add_typer(servers.app, name="servers")
 app.command("sync")(sync.sync)
+app.add_typer(tools.app, name="tools")
 app.command("search")(search.search)
 app.command("call")(call.call)
 app.add_typer(secrets.app, name="secrets")

@@ -85,7 +85,8 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
         tools: list[Any] = []
         for candidate in result["candidates"]:
             tool_id = candidate["tool_id"]
-            tools.append({"name": tool_id} if tool_id in shown else candidate["definition"])
+            definition = candidate["definition"]
+            tools.append({"name": definition["name"]} if tool_id in shown else definition)
             shown.add(tool_id)
         entry: dict[str, Any] = {"query": result["query"], "tools": tools}
         if result["abstained"] or not tools:

@@ -132,7 +132,7 @@ class Call:
                 outcome=outcome,
                 latency_ms=(time.perf_counter() - started) * 1e3,
                 body={
-                    "tool_id": asked.tool,
+                    "tool_id": tool.entry.tool_id if tool else asked.tool,
                     "server": tool.entry.server if tool else None,
                     "contract_hash": tool.entry.document.contract_hash if tool else None,
                     "arguments_hash": sha256_hex(canonical_json(asked.arguments)),

@@ -1,4 +1,4 @@
-"""Reading the catalogue on the request path: tools by id, from memory where they were read before."""
+"""Reading the catalogue on the request path: tools by id or alias, from memory where they were read before."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.canonical import JsonObject
+from domain.names import SEPARATOR
 from domain.tokens import estimate_tokens
 from domain.tools import CatalogueTool
 from store.store import Store
@@ -18,36 +19,40 @@ CAPACITY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ServedTool:
-    """A tool as agents get it: our name, everything else as the server wrote it."""
+    """A tool as agents get it: named by us, described by its server or an operator, the rest as the server wrote it."""
 
     entry: CatalogueTool
-    definition: JsonObject  # the upstream JSON with `name` replaced by the tool id
+    definition: JsonObject  # the upstream JSON under our name, with the operator's description where there is one
     tokens: int  # estimate for the compact JSON of `definition`
 
     @classmethod
     def of(cls, entry: CatalogueTool) -> ServedTool:
-        definition = {
-            "name": entry.tool_id,
-            **{key: value for key, value in entry.document.raw.items() if key != "name"},
-        }
+        definition = entry.overlay.definition(entry.tool_id, entry.document.raw)
         compact = json.dumps(definition, separators=(",", ":"), ensure_ascii=False)
         return cls(entry, definition, estimate_tokens(compact))
 
 
 class CatalogueReader:
-    """Tools by (tenant, tool id). `forget` must be called whenever a server's catalogue changed."""
+    """Tools by tenant and name, which is a tool id or an alias: domain.overlays keeps the two apart.
+
+    `forget` must be called whenever a server's catalogue changed.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tools: OrderedDict[tuple[str, str], ServedTool] = OrderedDict()
 
-    async def get_many(self, tenant: str, tool_ids: Sequence[str]) -> dict[str, ServedTool]:
-        """The known ones, removed ones included; unknown ids are absent."""
-        found = {tool_id: tool for tool_id in tool_ids if (tool := self._tools.get((tenant, tool_id))) is not None}
-        missing = [tool_id for tool_id in dict.fromkeys(tool_ids) if tool_id not in found]
+    async def get_many(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
+        """The known ones by the name they were asked for, removed ones included; unknown names are absent."""
+        found = {name: tool for name in names if (tool := self._tools.get((tenant, name))) is not None}
+        missing = [name for name in dict.fromkeys(names) if name not in found]
         if missing:
-            for tool_id, entry in (await self._store.catalogue.get(tenant, missing)).items():
-                found[tool_id] = self._tools[tenant, tool_id] = ServedTool.of(entry)
+            aliases = [name for name in missing if SEPARATOR not in name]
+            entries = await self._store.catalogue.get(tenant, [name for name in missing if SEPARATOR in name])
+            if aliases:
+                entries |= await self._store.catalogue.by_alias(tenant, aliases)
+            for name, entry in entries.items():
+                found[name] = self._tools[tenant, name] = ServedTool.of(entry)
             while len(self._tools) > CAPACITY:
                 self._tools.popitem(last=False)
         return found

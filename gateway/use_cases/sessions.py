@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from domain.errors import InvalidInput
 from domain.events import Event, EventKind
@@ -94,33 +94,42 @@ class Sessions:
         return await self._update(principal, session_id, apply, "call")
 
     async def remove(self, principal: Principal, session_id: str, names: Sequence[str]) -> MemoryChange:
-        """Give tools back by exact name; unknown ones are reported in the change."""
-        return await self._update(principal, session_id, lambda memory: memory.remove(names), "remove_tools")
+        """Give tools back by name; unknown ones are reported in the change, and each in the word it was asked by."""
+        asked = await self._by_id(principal, names)
+        change = await self._update(principal, session_id, lambda memory: memory.remove(asked), "remove_tools")
+        return _in_words_of(asked, change)
 
     async def edit(
         self, principal: Principal, session_id: str, *, add: Sequence[str], remove: Sequence[str], pin: Sequence[str]
     ) -> MemoryChange:
         """An admin's or client's explicit edit. Raises InvalidInput for tools the catalogue does not have."""
         tools = await self._catalogue.get_many(principal.tenant, [*add, *pin])
-        unknown = [tool_id for tool_id in (*add, *pin) if tool_id not in tools]
+        unknown = [name for name in (*add, *pin) if name not in tools]
         if unknown:
             raise InvalidInput(f"No such tool in the catalogue: {', '.join(unknown)}. Nothing was changed.")
+        asked = await self._by_id(principal, remove)
+        pinned = [tools[name].entry.tool_id for name in pin]
         now = time.time()
         entries = [
-            MemoryEntry(tool_id, "edit", added_at=now, tokens=tools[tool_id].tokens, last_used_at=now)
-            for tool_id in dict.fromkeys([*add, *pin])
+            MemoryEntry(tool_id, "edit", added_at=now, tokens=tokens, last_used_at=now)
+            for tool_id, tokens in {tools[name].entry.tool_id: tools[name].tokens for name in (*add, *pin)}.items()
         ]
 
         def apply(memory: ToolMemory) -> MemoryChange:
-            gone = memory.remove(remove)
+            gone = memory.remove(asked)
             come = gone.memory.add(entries)
-            kept = come.memory.pin(tool_id for tool_id in pin if tool_id not in come.refused)
+            kept = come.memory.pin(tool_id for tool_id in pinned if tool_id not in come.refused)
             return MemoryChange(
                 kept, added=come.added, removed=gone.removed, evicted=come.evicted, unknown=gone.unknown,
                 refused=(*gone.refused, *come.refused),
             )  # fmt: skip
 
-        return await self._update(principal, session_id, apply, "edit")
+        return _in_words_of(asked, await self._update(principal, session_id, apply, "edit"))
+
+    async def _by_id(self, principal: Principal, names: Sequence[str]) -> dict[str, str]:
+        """Tool id -> the name it was asked by, which may be an alias; an unknown name stands for itself."""
+        known = await self._catalogue.get_many(principal.tenant, names)
+        return {known[name].entry.tool_id if name in known else name: name for name in names}
 
     async def _update(self, principal: Principal, session_id: str, apply: _Apply, reason: str) -> MemoryChange:
         started = time.perf_counter()
@@ -148,6 +157,12 @@ class Sessions:
                 )
             )
         return change
+
+
+def _in_words_of(asked: Mapping[str, str], change: MemoryChange) -> MemoryChange:
+    """The same change, told in the names that its caller used for what was to be removed."""
+    removed, unknown = ([asked.get(tool_id, tool_id) for tool_id in ids] for ids in (change.removed, change.unknown))
+    return replace(change, removed=tuple(removed), unknown=tuple(unknown))
 
 
 def _owner(principal: Principal) -> str | None:
