@@ -29,7 +29,7 @@ from servers.oauth.tokens import Key, TokenKeeper, concerns_oauth
 
 CALLBACK = "/oauth/callback"
 _LOOK_AGAIN_S = 300.0  # a server that waits for a person is asked again whom to trust after this long
-_MOST_STEP_UPS = 3  # authorizations for one scope before we believe that it will never do
+_MOST_STEP_UPS = 2  # for one scope, after the first authorization, before we believe that it will never do
 
 
 @dataclass(frozen=True, slots=True)
