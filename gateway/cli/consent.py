@@ -21,7 +21,8 @@ def require_consent(entries: Sequence[ConfigEntry], *, yes: bool) -> None:
     err.print("These commands will run on this machine, with your rights:")
     for entry in commands:
         names = f"   (with {', '.join(sorted(entry.launch.env))})" if entry.launch.env else ""
-        err.print(f"  {entry.title}: {shlex.join(entry.launch.command)}{names}", markup=False, soft_wrap=True)
+        note = f"   ({entry.note})" if entry.note else ""
+        err.print(f"  {entry.title}: {shlex.join(entry.launch.command)}{names}{note}", markup=False, soft_wrap=True)
     if yes:
         return
     if not err.is_terminal:

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from domain.errors import ToolcribError
-from gateway.cli import call, doctor, evaluate, search, secrets, serve, servers, sessions, stdio, sync, tools
+from gateway.cli import (
+    call,
+    doctor,
+    evaluate,
+    import_servers,
+    search,
+    secrets,
+    serve,
+    servers,
+    sessions,
+    stdio,
+    sync,
+    tools,
+)
 from gateway.cli.output import Exit, err
 
 app = typer.Typer(
@@ -22,6 +35,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("stdio")(stdio.stdio)
+servers.app.command("import")(import_servers.import_files)
 app.add_typer(servers.app, name="servers")
 app.command("sync")(sync.sync)
 app.add_typer(tools.app, name="tools")

@@ -14,6 +14,7 @@ class ConfigEntry:
     title: str
     launch: Launch
     enabled: bool = True
+    note: str = ""  # what a person should know before agreeing
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,11 @@ def _headers(entry: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str
     token = entry.get("bearer_token_env_var")
     if isinstance(token, str):
         headers["Authorization"] = "Bearer " + resolve(f"${{{token}}}", variables)
+    return headers_checked(headers)
+
+
+def headers_checked(headers: dict[str, str]) -> dict[str, str]:
+    """The same headers, when each could be sent. Raises BadEntry."""
     for name, value in headers.items():
         if not _is_header(name, value):
             raise BadEntry(f"its header {name[:40]!r} holds characters that no header may have")

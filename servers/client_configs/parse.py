@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -12,6 +12,7 @@ from domain.errors import InvalidInput
 from servers.client_configs.entries import ClientConfig, ConfigEntry
 from servers.client_configs.jsonc import to_plain_json
 from servers.client_configs.launches import BadEntry, launch_of
+from servers.client_configs.registry import registry_entry, registry_servers
 
 SECTIONS = ("mcpServers", "servers", "mcp_servers", "context_servers")
 """Where clients keep their servers: Claude, Cursor and Windsurf; VS Code; Codex; Zed."""
@@ -22,21 +23,41 @@ _NESTS = ("mcp", "mcp.servers")
 _MAX_TITLE = 200
 
 
-def parse_client_config(text: str, filename: str, variables: Mapping[str, str] | None = None) -> ClientConfig:
-    """The servers of a configuration. Only `variables` resolve references such as `${API_KEY}`.
+def parse_client_config(
+    text: str, filename: str, variables: Mapping[str, str] | None = None, given: Mapping[str, str] | None = None
+) -> ClientConfig:
+    """The servers of a configuration. `variables` resolve references such as `${API_KEY}` in a person's own files;
+    `given` come first there, and are all that the registry's `server.json`, which strangers write, gets to see.
 
     Raises InvalidInput, with line and column, for a text that cannot be read, and for one without servers in it.
     """
     document = _read(text.removeprefix("\ufeff"), filename)
+    published = registry_servers(document)
+    if published is not None:
+        return _entries(filename, ((str(one.get("name")), _published(one, given or {})) for one in published))
+    own = {**(variables or {}), **(given or {})}
     servers = _section(document, filename)
+    return _entries(filename, ((title, _configured(title, entry, own)) for title, entry in servers.items()))
+
+
+def _entries(filename: str, made: Iterable[tuple[str, Callable[[], ConfigEntry]]]) -> ClientConfig:
+    """What can be made, and one sentence for what cannot."""
     entries: list[ConfigEntry] = []
     problems: list[str] = []
-    for title, entry in servers.items():
+    for title, make in made:
         try:
-            entries.append(_entry(title, entry, variables or {}))
+            entries.append(make())
         except BadEntry as error:
             problems.append(f"{_shown(title)} in {filename} was left out: {error}.")
     return ClientConfig(tuple(entries), tuple(problems))
+
+
+def _published(server: Mapping[str, Any], given: Mapping[str, str]) -> Callable[[], ConfigEntry]:
+    return lambda: registry_entry(server, given)
+
+
+def _configured(title: str, entry: object, variables: Mapping[str, str]) -> Callable[[], ConfigEntry]:
+    return lambda: _entry(title, entry, variables)
 
 
 def _read(text: str, filename: str) -> object:
@@ -65,7 +86,8 @@ def _section(document: object, filename: str) -> Mapping[str, Any]:
                     found: Mapping[str, Any] = place[section]
                     return found
     raise InvalidInput(
-        f"{filename} has no list of MCP servers; give it one of {', '.join(SECTIONS[:3])} with an entry per server."
+        f"{filename} has no list of MCP servers; give it one of {', '.join(SECTIONS[:3])} with an entry per server, "
+        "or take a server.json of the registry."
     )
 
 

@@ -1,0 +1,74 @@
+"""What `servers add` and `servers import` share: registering and syncing, and options written KEY=VALUE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from domain.errors import ToolcribError
+from gateway.api_client import ApiClient
+from gateway.cli.connection import connect
+from gateway.cli.output import Exit, err, out, print_json, progress
+from gateway.cli.shell import Shell
+from servers.client_configs import ConfigEntry
+
+
+async def register(
+    shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str], *, trusted: bool = False
+) -> Exit:
+    """Register, then sync each; one bad server does not stop the others."""
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = [{"name": "", "error": problem} for problem in problems]
+    async with connect(shell.settings) as api:
+        with progress() as bar:
+            task = bar.add_task("Registering", total=len(entries))
+            for entry in entries:
+                bar.update(task, description=f"Registering {entry.title}")
+                try:
+                    done.append(await _register_one(api, entry, trusted=trusted))
+                except ToolcribError as error:
+                    failed.append({"name": entry.title, "error": error.message})
+                bar.advance(task)
+    if shell.as_json:
+        print_json({"registered": done, "failed": failed})
+    else:
+        for run in done:
+            state = f"{run['added'] + run['unchanged']} tools" if run["error"] is None else run["error"]
+            out.print(f"{run['server']}: {state}", markup=False, soft_wrap=True)
+        for failure in failed:
+            if failure["name"]:
+                err.print(f"{failure['name']}: {failure['error']}", markup=False, soft_wrap=True)
+    bad = len(failed) + sum(1 for run in done if run["error"])
+    good = sum(1 for run in done if run["error"] is None)
+    return Exit.DONE if not bad else Exit.PARTLY if good else Exit.FAILED
+
+
+async def _register_one(api: ApiClient, entry: ConfigEntry, *, trusted: bool) -> dict[str, Any]:
+    launch = entry.launch
+    body = {
+        "name": entry.title,
+        "transport": launch.transport,
+        "command": list(launch.command),
+        "cwd": launch.cwd,
+        "url": launch.url,
+        "env": dict(launch.env),
+        "headers": dict(launch.headers),
+        "trusted": trusted,
+        "consent": True,
+    }
+    server = (await api.post("/servers", body))["server"]
+    if not entry.enabled:
+        await api.patch(f"/servers/{server}", {"enabled": False})
+        return {"server": server, "added": 0, "unchanged": 0, "error": None}
+    run: dict[str, Any] = await api.post(f"/servers/{server}/sync")
+    return run
+
+
+def key_values(given: Sequence[str] | None, option: str = "--header or --env") -> dict[str, str]:
+    """Raises typer.BadParameter for one that is written otherwise."""
+    pairs = [pair.partition("=") for pair in given or ()]
+    if any(not key or not equals for key, equals, _ in pairs):
+        raise typer.BadParameter("write it as KEY=VALUE", param_hint=option)
+    return {key: value for key, _, value in pairs}
