@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -15,7 +16,8 @@ from gateway.api import calls, health, home, oauth, search, secrets, servers, se
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
-from gateway.mcp.server import make_mcp_server, read_instructions
+from gateway.mcp.quick_calls import QuickCalls
+from gateway.mcp.server import answer_call, make_mcp_server, read_instructions
 from gateway.mcp.transparent.doors import TransparentDoors
 from gateway.wiring import Toolcrib
 
@@ -58,5 +60,6 @@ def make_app(crib: Toolcrib) -> FastAPI:
     app.include_router(oauth.router)
     app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))
     app.router.routes.append(Route("/mcp/servers/{server}", endpoint=doors))
+    app.add_middleware(QuickCalls, path="/mcp", answer=partial(answer_call, backend))
     app.add_middleware(HttpGuard)
     return app

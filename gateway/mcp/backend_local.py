@@ -19,8 +19,19 @@ class LocalBackend:
     def __init__(self, crib: Toolcrib, principal: Principal) -> None:
         self._crib = crib
         self._principal = principal
+        self._behind: Behind | None = None
+        crib.freshness.on_catalogue_change(self._forget)
 
     async def behind(self) -> Behind:
+        """As the catalogue stands; counted anew only when it has changed, since clients list often."""
+        if self._behind is None:
+            self._behind = await self._count()
+        return self._behind
+
+    async def _forget(self) -> None:
+        self._behind = None
+
+    async def _count(self) -> Behind:
         counts = await self._crib.store.catalogue.counts(self._principal.tenant)
         active = {slug: count.active for slug, count in counts.items() if count.active}
         return Behind(tuple(sorted(active)), sum(active.values()))

@@ -24,6 +24,7 @@ BackendFor = Callable[[], Backend]
 
 META_SESSION = "toolcrib/session"
 META_TOOL = "toolcrib/tool"
+META_RETRY_AFTER = "toolcrib/retry_after_s"
 
 
 def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> Server[Any]:
@@ -36,14 +37,7 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
 
     async def call_tool(_ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
-        try:
-            result = await _dispatch(backend_for(), params.name, params.arguments or {})
-        except UpstreamRefused as error:
-            raise MCPError(error.rpc_code, error.message, error.data) from error
-        except ToolcribError as error:
-            result = _failed(error)
-        # Required since 2026-07-28; for older clients the SDK leaves it out again.
-        return {"resultType": "complete", **result}
+        return await answer_call(backend_for(), params.name, params.arguments or {})
 
     server = Server[Any](
         "toolcrib",
@@ -52,10 +46,23 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
         description="Finds, hands out and calls the tools of many MCP servers.",
         instructions=instructions_text,
         on_list_tools=list_tools,
+        get_tool_input_schema=lambda _name: None,  # no meta-tool mirrors an argument in a header; spares a listing
     )
     # Registered by method, since upstream results are passed on as the JSON they were, not as the SDK's model of it.
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
     return server
+
+
+async def answer_call(backend: Backend, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The CallToolResult of a `tools/call` as JSON. Raises MCPError for an upstream's own protocol error."""
+    try:
+        result = await _dispatch(backend, name, arguments)
+    except UpstreamRefused as error:
+        raise MCPError(error.rpc_code, error.message, error.data) from error
+    except ToolcribError as error:
+        result = _failed(error)
+    # Required since 2026-07-28; for older clients the SDK leaves it out again.
+    return {"resultType": "complete", **result}
 
 
 async def read_instructions(backend: Backend) -> str:
@@ -119,9 +126,11 @@ def _removed(change: Mapping[str, Any], session: str) -> dict[str, Any]:
 def _failed(error: ToolcribError) -> dict[str, Any]:
     """A tool error the model can read and act on (SEP-1303), never a bare protocol error."""
     body: dict[str, Any] = {"error": error.code, "message": error.message}
+    meta: dict[str, Any] = {}
     if error.retry_after_s is not None:
         body["retry_after_s"] = error.retry_after_s
-    return {"content": [{"type": "text", "text": _compact(body)}], "isError": True}
+        meta = {"_meta": {META_RETRY_AFTER: error.retry_after_s}}  # for the client, beside the text for its model
+    return {"content": [{"type": "text", "text": _compact(body)}], "isError": True, **meta}
 
 
 def _memory_line(session: str, memory: Mapping[str, Any]) -> str:

@@ -80,11 +80,18 @@ class Call:
             tool = await self._resolve(principal, asked.tool)
             if asked.session_id is not None:
                 await self._sessions.show(principal, asked.session_id)
-            server = await self._store.servers.get(principal.tenant, tool.entry.server)
+            server = await self._catalogue.server(principal.tenant, tool.entry.server)
             if not server.enabled:
                 raise UpstreamUnreachable(f"Server {server.slug!r} is disabled; an admin can enable it.")
             timeout_s = min(asked.timeout_s or self._timeout_s, MAX_TIMEOUT_S)
-            result = await self._pool.call(server, tool.entry.document.name, asked.arguments, timeout_s=timeout_s)
+            document = tool.entry.document
+            result = await self._pool.call(
+                server,
+                document.name,
+                asked.arguments,
+                timeout_s=timeout_s,
+                repeatable=server.trusted and document.says_repeatable,
+            )
         except ToolcribError as error:
             self._record(principal, asked, tool, _outcome_of(error), started, {"error": error.code})
             raise

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.canonical import JsonObject
 from domain.names import SEPARATOR
+from domain.servers import UpstreamServer
 from domain.tokens import estimate_tokens
 from domain.tools import CatalogueTool
 from store.store import Store
 
 CAPACITY = 20_000
 """Tools kept in memory; about 3 KB each with their JSON."""
+
+SERVER_AGE_S = 2.0
+"""What another process changed about a server is known here after this long (R17)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,16 @@ class CatalogueReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tools: OrderedDict[tuple[str, str], ServedTool] = OrderedDict()
+        self._servers: dict[tuple[str, str], tuple[float, UpstreamServer]] = {}
+
+    async def server(self, tenant: str, slug: str) -> UpstreamServer:
+        """A server as it was at most `SERVER_AGE_S` ago. Raises ServerNotFound."""
+        read_at, server = self._servers.get((tenant, slug), (-SERVER_AGE_S, None))
+        now = time.monotonic()
+        if server is None or now - read_at > SERVER_AGE_S:
+            server = await self._store.servers.get(tenant, slug)
+            self._servers[tenant, slug] = (now, server)
+        return server
 
     async def get_many(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
         """The known ones by the name they were asked for, removed ones included; unknown names are absent."""
@@ -58,7 +73,8 @@ class CatalogueReader:
         return found
 
     def forget(self, tenant: str, server: str) -> None:
-        """Read this server's tools again."""
+        """Read this server and its tools again."""
+        self._servers.pop((tenant, server), None)
         stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
         for key in stale:
             del self._tools[key]
