@@ -3,6 +3,7 @@
 VENV ?= .venv
 VENV_RL ?= $(VENV)-rl
 DEMO ?= .demo
+CONFORMANCE ?= .conformance
 CLIENTS ?= .clients
 ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -13,7 +14,7 @@ run := $(VENV)/bin/python -m
 run_rl := $(VENV_RL)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help env check test test-rl clients clients-env demo demo-servers format clean
+.PHONY: help env check test test-rl clients clients-env conformance demo demo-servers format clean
 
 help: ## Show this list
 	@echo "make TASK [ARGS='...'], where TASK is one of"
@@ -41,6 +42,10 @@ demo: env demo-servers ## Start Toolcrib with real MCP servers, search and call;
 
 demo-servers: env ## Install the demo's MCP servers and write their mcp.json
 	@$(run) examples.demo.servers --dir $(DEMO)
+
+conformance: env ## The official MCP conformance suite, through the gateway and on our client; N=full for every transport
+	@$(run) tests.conformance.install --dir $(CONFORMANCE)
+	@$(run) tests.conformance --dir $(CONFORMANCE) $(if $(filter full,$(N)),--full)
 
 format: env ## Rewrite the code in the house's format
 	@$(run) ruff format .

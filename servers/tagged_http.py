@@ -6,6 +6,7 @@ streams into one; here every message carries the id of that request as metadata.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -33,7 +34,9 @@ class _Stamping:
     async def send(self, item: SessionMessage | Exception) -> None:
         if isinstance(item, SessionMessage):
             item = replace(item, metadata=ServerMessageMetadata(related_request_id=self._request_id))
-        await self._inner.send(item)
+        # Nobody reads any more: the connection is being closed, and the SDK would log that as an error of the server.
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._inner.send(item)
 
 
 class TaggedTransport(StreamableHTTPTransport):

@@ -148,13 +148,17 @@ ENUMS = elicit(
         "untitledSingle": {"type": "string", "enum": _OPTIONS},
         "titledSingle": {
             "type": "string",
-            "oneOf": [{"const": f"value{n}", "title": title} for n, title in enumerate(("First", "Second", "Third"), 1)],
+            "oneOf": [
+                {"const": f"value{n}", "title": title} for n, title in enumerate(("First", "Second", "Third"), 1)
+            ],
         },
         "legacyEnum": {"type": "string", "enum": ["opt1", "opt2"], "enumNames": ["Option One", "Option Two"]},
         "untitledMulti": {"type": "array", "items": {"type": "string", "enum": _OPTIONS}},
         "titledMulti": {
             "type": "array",
-            "items": {"anyOf": [{"const": f"value{n}", "title": title} for n, title in enumerate(("First", "Second"), 1)]},
+            "items": {
+                "anyOf": [{"const": f"value{n}", "title": title} for n, title in enumerate(("First", "Second"), 1)]
+            },
         },
     },
     [],

@@ -69,7 +69,12 @@ class Tools:
     async def lossless(self, _context: Context, params: Mapping[str, Any], **_arguments: object) -> dict[str, Any]:
         meta = {key: value for key, value in (params.get("_meta") or {}).items() if key.startswith("com.example/")}
         seen = {"arguments": params.get("arguments"), "unknown": params.get("x-unknown"), "meta": meta}
-        return {**fx.text("kept"), "structuredContent": seen, "x-result": [1, None], "_meta": {"com.example/r": {"a": 1}}}
+        return {
+            **fx.text("kept"),
+            "structuredContent": seen,
+            "x-result": [1, None],
+            "_meta": {"com.example/r": {"a": 1}},
+        }
 
     async def test_headers(self, _context: Context, _params: object, region: str) -> dict[str, Any]:
         return fx.text(region)
@@ -221,7 +226,7 @@ def declared(context: Context, capability: str) -> bool:
 def require(context: Context, capability: str) -> None:
     """Refuse a client that does not offer it, by the name the specification gives that."""
     if not declared(context, capability):
-        needed = {"requiredCapabilities": {capability: {}}}
+        needed: dict[str, Any] = {"requiredCapabilities": {capability: {}}}
         raise MCPError(MISSING_CAPABILITY, f"This needs the client capability {capability}", needed)
 
 

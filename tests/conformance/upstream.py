@@ -97,7 +97,9 @@ def _add_lists(server: Server[Any]) -> None:
         ("resourceTemplates", "resources/templates/list", fx.TEMPLATES),
     ):
 
-        async def listing(_context: Context, _params: object, kind: str = kind, entries: Any = entries) -> dict[str, Any]:
+        async def listing(
+            _context: Context, _params: object, kind: str = kind, entries: Any = entries
+        ) -> dict[str, Any]:
             return {kind: entries}
 
         _register(server, method, types.PaginatedRequestParams, listing)
@@ -117,30 +119,31 @@ def _add_reads(server: Server[Any]) -> None:
         code = types.INVALID_PARAMS if modern(context) else NOT_FOUND_BEFORE
         raise MCPError(code, f"Resource not found: {uri}", {"uri": uri})
 
-    async def prompt(context: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
-        given = params.arguments or {}
-        match params.name:
-            case "test_simple_prompt":
-                return _messages({"type": "text", "text": "This is a simple prompt for testing."})
-            case "test_prompt_with_arguments":
-                said = f"Prompt with arguments: arg1='{given.get('arg1')}', arg2='{given.get('arg2')}'"
-                return _messages({"type": "text", "text": said})
-            case "test_prompt_with_embedded_resource":
-                resource = fx.embedded(given.get("resourceUri", ""), "text/plain", "Embedded content.")
-                return _messages(resource, {"type": "text", "text": "Please process the resource."})
-            case "test_prompt_with_image":
-                return _messages(fx.PICTURE, {"type": "text", "text": "Please look at the image."})
-            case "test_input_required_result_prompt":
-                return _asking_prompt(context)
-        raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name}")
-
     async def complete(_context: Context, params: types.CompleteRequestParams) -> dict[str, Any]:
         values = [params.argument.value + ending for ending in ("a", "b")]
         return {"completion": {"values": values, "total": len(values), "hasMore": False}}
 
     _register(server, "resources/read", types.ReadResourceRequestParams, read)
-    _register(server, "prompts/get", types.GetPromptRequestParams, prompt)
+    _register(server, "prompts/get", types.GetPromptRequestParams, _prompt)
     _register(server, "completion/complete", types.CompleteRequestParams, complete)
+
+
+async def _prompt(context: Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
+    given = params.arguments or {}
+    match params.name:
+        case "test_simple_prompt":
+            return _messages({"type": "text", "text": "This is a simple prompt for testing."})
+        case "test_prompt_with_arguments":
+            said = f"Prompt with arguments: arg1='{given.get('arg1')}', arg2='{given.get('arg2')}'"
+            return _messages({"type": "text", "text": said})
+        case "test_prompt_with_embedded_resource":
+            resource = fx.embedded(given.get("resourceUri", ""), "text/plain", "Embedded content.")
+            return _messages(resource, {"type": "text", "text": "Please process the resource."})
+        case "test_prompt_with_image":
+            return _messages(fx.PICTURE, {"type": "text", "text": "Please look at the image."})
+        case "test_input_required_result_prompt":
+            return _asking_prompt(context)
+    raise MCPError(types.INVALID_PARAMS, f"Unknown prompt: {params.name}")
 
 
 def _asking_prompt(context: Context) -> dict[str, Any]:

@@ -16,6 +16,7 @@ ALLOWED: Mapping[str, str] = {
     "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why",
     "index/engines/edge_errors.py": "the engine has no exception types; what is not the engine's is raised again",
     "servers/connection.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
+    "servers/relay.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
     "sync/engine.py": "outermost frame of one server's sync: a bug met on it must not hide the tools of the others",
     "tests/clients/drivers/journey.py": "other people's libraries raise what they like; the next step is taken",
     "sync/indexer.py": "outermost loop of the indexer's task: an index that stops following goes stale in silence",
