@@ -18,6 +18,7 @@ from mcp.shared.exceptions import MCPError
 from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
 from gateway.mcp.backend import Backend
 from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
+from gateway.mcp.tasks import refuse_tasks
 
 BackendFor = Callable[[], Backend]
 """The backend of the current request: seam for the verified principal (a later issue)."""
@@ -50,6 +51,7 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
     )
     # Registered by method, since upstream results are passed on as the JSON they were, not as the SDK's model of it.
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    refuse_tasks(server)
     return server
 
 

@@ -195,7 +195,8 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
         ["name", "packages", "remotes", "type", "url", "headers", "variables", "value", "version", "identifier",
-         "server", "registryType", "transport", "packageArguments", "environmentVariables", "_meta", "default", "choices"]
+         "server", "registryType", "transport", "packageArguments", "environmentVariables", "_meta", "default",
+         "choices"]
     ), inner, max_size=5),
     max_leaves=20,
 )  # fmt: skip
