@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-TEXT_VERSION = "1"
+TEXT_VERSION = "2"
 """Part of every semantic hash: raise it when a rule below changes, and every text is embedded again."""
 
 NAME_CAP = 128
@@ -38,8 +38,13 @@ class ToolText:
 
     @property
     def concat(self) -> str:
-        """One document: server, name, description and parameters, in that order (Toolshed section 3.1)."""
-        return " - ".join(part for part in (self.server, self.name, self.description, self.parameters) if part)
+        """One document: description, name, server and parameters.
+
+        The order was chosen on dev and train splits: against server - name - description - parameters, dense Recall@5
+        rises on toole (.741 to .757), seal-tools (.629 to .642) and tau2 (.588 to .603), and falls on api-bank (.623
+        to .618).
+        """
+        return " ".join(part for part in (self.description, self.name, self.server, self.parameters) if part)
 
 
 def clean(text: str) -> str:

@@ -30,8 +30,8 @@ def test_the_upstream_json_is_kept_as_it_came() -> None:
     assert document().raw == RAW
 
 
-def test_the_text_is_made_of_server_name_description_and_parameters() -> None:
-    assert document().text.concat == "File System - read file - Read a file. - path: Where."
+def test_the_text_is_made_of_description_name_server_and_parameters() -> None:
+    assert document().text.concat == "Read a file. read file File System path: Where."
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_split_takes_all_whose_name_begins_so(tmp_path: Path) -> None:
     assert [query.is_server_level for query in dataset.queries] == [False, False, True, False]
     assert dataset.queries[3].alternatives == {"x": ("n",)}
     assert len(load_dataset(where, split="test_b").queries) == 2
-    assert dataset.tools[0].document.text.concat == "weather - forecast - weather of a city - city: name of the city"
+    assert dataset.tools[0].document.text.concat == "weather of a city forecast weather city: name of the city"
     assert dataset.tools[1].server == ""
 
 

@@ -50,7 +50,7 @@ def test_every_spelling_of_a_name_has_the_same_key(parts: list[str]) -> None:
 
 def test_a_tool_is_named_alone_behind_its_server_and_by_its_id() -> None:
     named = document("git-hub__list_issues", server="git-hub")
-    assert name_keys(named) == ("listissues", "githublistissues")
+    assert set(name_keys(named)) == {"listissues", "githublistissues"}
 
 
 def test_mentions_tell_names_from_words() -> None:
@@ -99,7 +99,7 @@ def test_the_weights_of_a_document_are_what_the_version_says() -> None:
 def test_the_fields_of_a_tool() -> None:
     text = ToolText("Git Hub", "list issues", "Lists them.", "state: open or closed")
     assert {spec.name: spec.text(text) for spec in DENSE_FIELDS} == {
-        "concat": "Git Hub - list issues - Lists them. - state: open or closed",
+        "concat": "Lists them. list issues Git Hub state: open or closed",
         "name": "list issues",
     }
-    assert sparse_text(text).startswith("list issues Git Hub - list issues")
+    assert sparse_text(text).startswith("list issues Lists them. list issues Git Hub")

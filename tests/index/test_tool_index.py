@@ -96,7 +96,7 @@ async def test_a_vector_that_is_none_is_refused_and_its_tool_named(value: float)
 
 async def test_the_version_names_all_that_a_ranking_depends_on() -> None:
     index = ToolIndex(HashingEmbedder(), DictCache(), MemoryEngine())
-    assert index.version == "hashing-64:1|concat+name|text1|bm25:english:k1.2:b0.75:avg34:1"
+    assert index.version == "hashing-64:1|concat+name|text2|bm25:english:k1.2:b0.75:avg34:1"
 
 
 def test_point_ids_are_stable_and_tell_tenants_and_tools_apart() -> None:
