@@ -107,9 +107,13 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
-    """The upstream result untouched; ours goes into `_meta`, and one last text block only when something left."""
+    """The upstream result untouched; ours goes into `_meta`, and one last text block only when something left.
+
+    Who answered is said hop by hop: the upstream's name in `_meta` would pass for Toolcrib's.
+    """
     result = dict(answer["result"])
     meta = {**(result.get("_meta") or {}), META_TOOL: answer["tool"]}
+    meta.pop(types.SERVER_INFO_META_KEY, None)
     memory = answer.get("memory")
     if session is not None:
         meta[META_SESSION] = session

@@ -100,7 +100,9 @@ async def test_an_agent_sees_uses_and_gives_back_the_alias(gateway: Running, era
         session = text(found, -1).split()[1]
         for name in ("say", "ref__echo"):
             arguments = {"name": name, "arguments": {"text": "hello"}, "session": session}
-            assert text(await client.call_tool("call_tool", arguments)) == "hello"
+            called = await client.call_tool("call_tool", arguments)
+            assert text(called) == "hello"
+            assert "reference" not in json.dumps((called.meta or {}).get("io.modelcontextprotocol/serverInfo"))
         assert text(await client.call_tool("say", {"text": "by its own name"})) == "by its own name"
         removed = await client.call_tool("remove_tools", {"names": ["say", "sey"], "session": session})
         assert json.loads(text(removed)) == {"removed": ["say"], "unknown": ["sey"]}
