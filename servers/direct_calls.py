@@ -23,6 +23,7 @@ from servers.requests import RawRequest, stamped
 from servers.wire import WireNotes
 
 _ERROR = 300
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class DirectCalls:
@@ -32,6 +33,7 @@ class DirectCalls:
         """Raises NotDirect for a server that cannot be reached this way."""
         self._server = server
         self._peer = peer
+        self._access = limits.access
         self._ids = itertools.count(1)
         self._notes = WireNotes()
         self._wants_more = False
@@ -43,8 +45,10 @@ class DirectCalls:
             raise NotDirect
         number = next(self._ids)
         params, headers = stamped(self._peer, request)
+        if (token := await self._access.bearer(self._server)) is not None:
+            headers = {**headers, "authorization": f"Bearer {token}"}
         message = {"jsonrpc": "2.0", "id": number, "method": request.method, "params": params}
-        body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+        body = _compact(message).encode()
         try:
             reply = await self.http.post(headers, body, lambda data: _message(data).get("id") == number)
         except NotDirect:

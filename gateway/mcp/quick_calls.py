@@ -35,6 +35,7 @@ LOOK_S = 0.05  # a call that takes longer is watched: whether its client is stil
 PING_S = 15.0  # the first ping turns the answer into a stream; proxies close what is silent for longer
 
 _OBJECTS = (CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY)
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _KNOWN = frozenset({"name", "arguments", "_meta"})
 _STREAM = [
     (b"content-type", b"text/event-stream"),
@@ -208,7 +209,7 @@ def _error_json(error: MCPError) -> dict[str, Any]:
 
 
 async def _send(message: Mapping[str, Any], status: int, send: Send, *, streaming: bool) -> None:
-    body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    body = _compact(message).encode("utf-8", "surrogatepass")
     if streaming:
         await send({"type": "http.response.body", "body": b"event: message\r\ndata: " + body + b"\r\n\r\n"})
         return
