@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     MEMORY = "memory"
     SYNC = "sync"
     FEEDBACK = "feedback"
+    CONSENT = "consent"  # a person agreed to run a server's command
 
 
 class Outcome(StrEnum):

@@ -11,6 +11,7 @@ from domain.errors import Forbidden
 from domain.servers import Launch, Transport
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import server_json
+from gateway.use_cases.consent import record_consent
 
 router = APIRouter(tags=["servers"])
 
@@ -50,6 +51,8 @@ async def register(body: NewServer, crib: Crib, caller: Caller) -> dict[str, Any
             "send `consent: true` when they agree."
         )
     server = await crib.servers.add(caller, body.name, body.launch(), trusted=body.trusted)
+    if body.consent and server.launch.command:
+        record_consent(crib.journal, caller, server)
     return server_json(await crib.servers.show(caller, server.slug))
 
 
