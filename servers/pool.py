@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp_types import HEADER_MISMATCH
 
-from domain.errors import InvalidInput, UpstreamRefused, UpstreamTimeout
+from domain.errors import AuthorizationNeeded, InvalidInput, UpstreamRefused, UpstreamTimeout
 from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
 from servers.connection import Connection
@@ -25,6 +24,8 @@ from servers.negotiation import Peer
 from servers.ports import CallResult, OnListChanged
 from servers.requests import RawRequest
 from servers.upstream import Upstream
+
+T = TypeVar("T")
 
 NEEDS_INPUT = -32021
 """MissingRequiredClientCapability: what a tool answers that needs something its client did not offer."""
@@ -63,8 +64,11 @@ class ServerPool:
             params["_meta"] = dict(meta)
         require_json(params)
         seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
-        async with self._turn(server, seconds, f"answer the call of {name!r}") as upstream:
-            raw = await upstream.on_connection(partial(self._call, upstream, params), repeatable=repeatable)
+
+        async def work(upstream: Upstream) -> dict[str, Any]:
+            return await upstream.on_connection(partial(self._call, upstream, params), repeatable=repeatable)
+
+        raw = await self._in_turn(self._upstream(server), seconds, f"answer the call of {name!r}", work)
         if raw.get("resultType") == "input_required":
             raise UpstreamRefused(
                 f"Tool {name!r} of server {server.slug!r} asks for input from a person or a model in the middle of "
@@ -80,7 +84,8 @@ class ServerPool:
         link = self._limits.access.link(tenant, slug)
         if link is None:
             return health
-        return replace(health, status=ServerStatus.NEEDS_AUTHORIZATION, authorize_url=link)
+        error = health.error or AuthorizationNeeded().message
+        return replace(health, status=ServerStatus.NEEDS_AUTHORIZATION, error=error, authorize_url=link)
 
     def stderr(self, tenant: str, slug: str) -> str:
         """See `servers.ports.Pool`."""
@@ -99,19 +104,23 @@ class ServerPool:
         self._upstreams.clear()
         await asyncio.gather(*(upstream.close() for upstream in upstreams), *self._leaving)
 
-    @asynccontextmanager
-    async def _turn(
-        self, server: UpstreamServer, seconds: float, doing: str, *, urgent: bool = False
-    ) -> AsyncIterator[Upstream]:
-        """A place at the server, within one deadline for waiting, connecting and working."""
-        upstream = self._upstream(server)
+    async def _in_turn(
+        self,
+        upstream: Upstream,
+        seconds: float,
+        doing: str,
+        work: Callable[[Upstream], Awaitable[T]],
+        *,
+        urgent: bool = False,
+    ) -> T:
+        """Do `work` with a place at the server, within one deadline for waiting, connecting and working."""
         upstream.breaker.refuse(urgent=urgent)
         try:
             async with asyncio.timeout(seconds), upstream.bulkhead.place():
-                yield upstream
+                return await work(upstream)
         except TimeoutError:
             late = UpstreamTimeout(
-                f"Server {server.slug!r} did not {doing} within {seconds:g} s, so the request was cancelled; "
+                f"Server {upstream.server.slug!r} did not {doing} within {seconds:g} s, so the request was cancelled; "
                 "try again, or allow more time."
             )
             upstream.timed_out(late, seconds)
@@ -134,8 +143,11 @@ class ServerPool:
     async def _list_alone(self, server: UpstreamServer) -> Listing:
         """Listings are rare by themselves, and a person may wait for one: they do not wait for a circuit to close."""
         seconds = self._limits.deadlines.list_s
-        async with self._turn(server, seconds, "list its tools", urgent=True) as upstream:
+
+        async def work(upstream: Upstream) -> Listing:
             return await upstream.on_connection(partial(self._list, upstream), repeatable=True, urgent=True)
+
+        return await self._in_turn(self._upstream(server), seconds, "list its tools", work, urgent=True)
 
     async def _list(self, upstream: Upstream, connection: Connection, peer: Peer) -> Listing:
         async def fetch(cursor: str | None) -> dict[str, Any]:
@@ -158,9 +170,12 @@ class ServerPool:
             return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
 
 
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 def require_json(params: Mapping[str, Any]) -> None:
     """Refuse what cannot be sent: NaN, lone surrogates, objects. Raises InvalidInput."""
     try:
-        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+        _strict(params).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(f"The arguments of {params['name']!r} are not valid JSON ({error}).") from error
