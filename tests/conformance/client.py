@@ -84,7 +84,8 @@ async def elicited(context: ClientRequestContext, params: types.ElicitRequestPar
 
 
 async def sampled(
-    _context: ClientRequestContext, params: types.CreateMessageRequestParams
+    context: ClientRequestContext,  # noqa: ARG001
+    params: types.CreateMessageRequestParams,  # noqa: ARG001
 ) -> types.CreateMessageResult:
     return _SAMPLED
 

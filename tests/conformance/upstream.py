@@ -1,6 +1,6 @@
 """A reference upstream that offers everything the conformance suite asks for, on every transport.
 
-    python -m tests.conformance.upstream --transport stdio|streamable-http|sse [--port 0] [--era legacy]
+    python -m tests.conformance.upstream --transport stdio|streamable-http|sse [--port 0] [--era both|modern|handshake]
 
 Over HTTP it prints its URL on the first line of stdout once it listens.
 """
@@ -25,6 +25,7 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.subscriptions import ListenHandler
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp
 
 from tests.conformance import fixtures as fx
@@ -197,6 +198,15 @@ def announce_changes(server: Server[Any]) -> None:
     server.create_initialization_options = lambda *_a, **_k: original(changes)  # type: ignore[method-assign]
 
 
+async def refuse_handshakes(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """As a server that knows the current revision only."""
+    if ctx.method == "initialize":
+        wanted = (ctx.params or {}).get("protocolVersion")
+        served = {"supported": list(MODERN_PROTOCOL_VERSIONS), "requested": wanted}
+        raise MCPError(types.UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", served)
+    return await call_next(ctx)
+
+
 def serve_http(server: Server[Any], transport: str, port: int, *, legacy: bool) -> None:
     if transport == "sse":
         app: ASGIApp = sse_app(server, legacy=legacy)
@@ -214,14 +224,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--transport", choices=["stdio", "streamable-http", "sse"], default="stdio")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--legacy", action="store_true")
+    parser.add_argument("--era", choices=["both", "modern", "handshake"], default="both")
     options = parser.parse_args()
     server = build(Tools())
     announce_changes(server)
+    if options.era == "modern":
+        server.middleware.insert(0, refuse_handshakes)
+    legacy = options.era == "handshake"
     if options.transport == "stdio":
-        asyncio.run(serve_stdio(server, legacy=options.legacy))
+        asyncio.run(serve_stdio(server, legacy=legacy))
     else:
-        serve_http(server, options.transport, options.port, legacy=options.legacy)
+        serve_http(server, options.transport, options.port, legacy=legacy)
 
 
 if __name__ == "__main__":
