@@ -141,7 +141,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         sessions=sessions,
         search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
-        servers=Servers(store, pool, indexer, catalogue, freshness),
+        servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),

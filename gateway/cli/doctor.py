@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from domain.errors import ToolcribError
+from domain.servers import ServerStatus
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, out, print_json, table
 from gateway.cli.shell import Shell, command
@@ -93,12 +94,21 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         yield Finding("secrets", "ok", f"sealed with {path}: keep a copy elsewhere; toolcrib secrets rotate renews it")
 
 
+def _broken(server: dict[str, Any]) -> str | None:
+    """What keeps a server from working, and what to do."""
+    if server["status"] == ServerStatus.NEEDS_AUTHORIZATION:
+        link = server["authorize_url"]
+        return f"needs your authorization: {f'open {link}' if link else 'start toolcrib serve, then look again'}"
+    error: str | None = server["error"]
+    return error
+
+
 def _server(server: dict[str, Any], settings: Settings) -> Finding:
     name = f"server {server['server']}"
     if not server["enabled"]:
         return Finding(name, "warning", f"disabled: toolcrib servers enable {server['server']}")
-    if server["error"]:
-        return Finding(name, "problem", server["error"])
+    if (broken := _broken(server)) is not None:
+        return Finding(name, "problem", broken)
     if server["last_verified"] is None:
         return Finding(name, "warning", f"never synced: toolcrib sync {server['server']}")
     age = time.time() - server["last_verified"]
