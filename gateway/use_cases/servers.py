@@ -11,6 +11,8 @@ from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
 from gateway.freshness import Freshness
 from gateway.use_cases.catalogue import CatalogueReader
+from servers.egress import leads_inside
+from servers.oauth.authorizer import Authorizer
 from servers.ports import Pool
 from store.store import Store
 from sync.indexer import Indexer
@@ -30,9 +32,16 @@ class Servers:
     """The server registry. Changing it takes the admin role."""
 
     def __init__(
-        self, store: Store, pool: Pool, indexer: Indexer, catalogue: CatalogueReader, freshness: Freshness
+        self,
+        store: Store,
+        pool: Pool,
+        authorizer: Authorizer,
+        indexer: Indexer,
+        catalogue: CatalogueReader,
+        freshness: Freshness,
     ) -> None:
         self._store = store
+        self._authorizer = authorizer
         self._pool = pool
         self._indexer = indexer
         self._catalogue = catalogue
@@ -45,8 +54,10 @@ class Servers:
         if any(server.title == title for server in known):
             raise NameTaken(f"A server named {title!r} is registered already; remove it first or choose another name.")
         slug = slug_for(title, {server.slug for server in known})
-        server = UpstreamServer(principal.tenant, slug, title, launch, trusted=trusted)
+        inside = launch.url is not None and await leads_inside(launch.url)
+        server = UpstreamServer(principal.tenant, slug, title, launch, trusted=trusted, allow_private=inside)
         await self._store.servers.add(server)
+        self._catalogue.forget(server.tenant, server.slug)
         return server
 
     async def show(self, principal: Principal, name: str) -> ServerView:
@@ -70,6 +81,7 @@ class Servers:
         _require_admin(principal)
         server = replace(await self.resolve(principal, name), enabled=enabled)
         await self._store.servers.update(server)
+        self._catalogue.forget(server.tenant, server.slug)
         if not enabled:
             await self._pool.drop(server.tenant, server.slug)
         return server
@@ -79,6 +91,7 @@ class Servers:
         _require_admin(principal)
         server = replace(await self.resolve(principal, name), trusted=trusted)
         await self._store.servers.update(server)
+        self._catalogue.forget(server.tenant, server.slug)
         return server
 
     async def remove(self, principal: Principal, name: str) -> None:
@@ -86,6 +99,7 @@ class Servers:
         _require_admin(principal)
         server = await self.resolve(principal, name)
         await self._store.servers.remove(server.tenant, server.slug)
+        await self._authorizer.forget(server.tenant, server.slug)
         await self._pool.drop(server.tenant, server.slug)
         self._catalogue.forget(server.tenant, server.slug)
         await self._indexer.drain()

@@ -70,7 +70,7 @@ def caller(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield client
 
 
-DOORS = {
+DOORS: dict[str, tuple[str, dict[str, Any]]] = {
     "/mcp": ("call_tool", {"name": "up__echo", "arguments": {"text": "x"}}),
     "/mcp/servers/up": ("echo", {"text": "x"}),
     "/api/v1/call": ("", {"tool": "up__echo", "arguments": {"text": "x"}}),
