@@ -1,0 +1,95 @@
+"""What the recipes share: the counting upstream as a process, pools with short deadlines, times of calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+import urllib.request
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from domain.servers import Launch, Transport, UpstreamServer
+from servers.limits import Backoff, Caps, Deadlines, Limits
+from servers.pool import ServerPool
+from tests.upstreams.running import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class CountingUpstream:
+    """A running `tests.faults.counting`."""
+
+    port: int
+
+    def server(self, number: int = 0, *, through: int | None = None, slug: str | None = None) -> UpstreamServer:
+        """One of its servers, reached through a proxy's port where one is given."""
+        url = f"http://127.0.0.1:{through or self.port}/{number}/mcp"
+        name = slug or f"s{number}"
+        return UpstreamServer("t", name, name.title(), Launch(Transport.STREAMABLE_HTTP, url=url), trusted=True)
+
+    async def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self._get("/report")
+        return found
+
+    async def switch(self, numbers: list[int], *, down: bool) -> None:
+        await self._get(f"/switch?servers={','.join(map(str, numbers))}&down={int(down)}")
+
+    async def _get(self, path: str) -> Any:
+        def read() -> Any:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}") as answer:
+                return json.load(answer)
+
+        return await asyncio.to_thread(read)
+
+
+@asynccontextmanager
+async def counting_upstream() -> AsyncIterator[CountingUpstream]:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.faults.counting", stdout=PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    port = int(await asyncio.wait_for(process.stdout.readline(), 30))
+    try:
+        yield CountingUpstream(port)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def a_pool(
+    deadlines: Deadlines | None = None, caps: Caps | None = None, backoff: Backoff | None = None
+) -> AsyncIterator[ServerPool]:
+    pool = ServerPool(Limits(deadlines or Deadlines(stop_s=0.5), caps or Caps(), backoff or Backoff()))
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+async def seconds_of(work: Callable[[], Awaitable[object]]) -> tuple[float, object]:
+    """How long it took, and what came out: a value or the exception."""
+    began = time.perf_counter()
+    outcome: object
+    try:
+        outcome = await work()
+    except Exception as error:  # noqa: BLE001 - whatever comes out is the measurement
+        outcome = error
+    return time.perf_counter() - began, outcome
+
+
+async def until(holds: Callable[[], bool], seconds: float) -> float:
+    """Seconds until it holds; infinite when it did not in time."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        if holds():
+            return time.perf_counter() - began
+        await asyncio.sleep(0.01)
+    return float("inf")
+
+
+def p99(values: list[float]) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
