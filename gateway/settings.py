@@ -57,7 +57,12 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data / 'toolcrib.db'}"
+        return f"sqlite+aiosqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """Where SQLite keeps the record, unless a URL names another database."""
+        return self.data / "toolcrib.db"
 
     def require_loopback(self) -> None:
         """Raises InvalidInput when the listening address can be reached from outside this machine."""

