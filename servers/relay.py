@@ -29,7 +29,7 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
 
-from domain.errors import UpstreamError, UpstreamRefused
+from domain.errors import Overloaded, UpstreamError, UpstreamRefused
 from domain.servers import UpstreamServer
 from servers.exchange import STREAM_ENDED, Answer, Exchange, Failure, Notice, Question
 from servers.failures import (
@@ -115,9 +115,17 @@ class RelayConnection:
         return self.peer
 
     def begin(self, method: str, params: Mapping[str, Any], mirrored: HeaderMap | None = None) -> Exchange:
-        """Send a request, its progress token replaced by one of this hop. Raises NotSent once the connection ended."""
+        """Send a request, its progress token replaced by one of this hop.
+
+        Raises NotSent once the connection ended, Overloaded when too much is under way on it already.
+        """
         if self.ended or self._closing.is_set():
             raise NotSent(f"The connection to server {self.server.slug!r} has ended; try again.")
+        caps = self._limits.caps
+        if len(self.exchanges) >= caps.in_flight + caps.queued:
+            raise Overloaded(
+                f"Server {self.server.slug!r} has {len(self.exchanges)} requests of this client under way."
+            )
         number = next(self._numbers)
         meta = params.get("_meta")
         if isinstance(meta, Mapping) and "progressToken" in meta:

@@ -14,15 +14,17 @@ from mcp import MCPError
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from mcp_types import METHOD_NOT_FOUND
 
-from domain.errors import Overloaded, UpstreamError, UpstreamProtocolError
-from domain.servers import UpstreamServer
+from domain.errors import Overloaded, UpstreamError, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
+from domain.servers import Circuit, UpstreamServer
 from servers.bulkhead import Bulkhead
 from servers.exchange import Notice, Question
+from servers.failures import Unwilling
 from servers.limits import Limits
 from servers.negotiation import Era
 from servers.relay import RelayConnection
 from servers.relay_hello import Hello
 from servers.requests import HeaderMap
+from servers.upstream import breaker_of
 
 Hears = Callable[[Notice], None]
 Asks = Callable[[Question], None]
@@ -32,13 +34,12 @@ _MOST_LINKS = 256
 class RelayLink:
     """A connection that is opened when it is needed, and again after it ended."""
 
-    def __init__(self, server: UpstreamServer, limits: Limits, hello: Hello, era: Era | None) -> None:
+    def __init__(self, relays: Relays, hello: Hello, era: Era | None) -> None:
         self.listeners: set[Hears] = set()
         self.asker: Asks | None = None
         self.lasting = False  # a session's: closed with it, never for idleness
         self.log_level: str | None = None  # last set in the handshake era's way
-        self._server = server
-        self._limits = limits
+        self._relays = relays
         self._hello = hello
         self._era = era
         self._connection: RelayConnection | None = None
@@ -46,15 +47,34 @@ class RelayLink:
         self._idle: asyncio.TimerHandle | None = None
 
     async def open(self) -> RelayConnection:
-        """Raises UpstreamError."""
+        """Raises UpstreamError; CircuitOpen at once while the server is left alone."""
         connection = self._connection
         if connection is None or connection.ended:
-            self.log_level = None
-            connection = RelayConnection(self._server, self._limits, self._hello, self._apart, self._era)
-            self._connection = connection
+            connection = await self._make()
         peer = await connection.ready()
         self._era = peer.era
         self._watch_idleness()
+        return connection
+
+    async def _make(self) -> RelayConnection:
+        """A new connection; its first user tells the breaker how that went."""
+        breaker = self._relays.breaker
+        trying = breaker.admit()
+        self.log_level = None
+        relays = self._relays
+        connection = RelayConnection(relays.server, relays.limits, self._hello, self._apart, self._era)
+        self._connection = connection
+        try:
+            await connection.ready()
+        except (UpstreamUnreachable, UpstreamTimeout) as error:
+            if not isinstance(error, Unwilling):
+                breaker.failed(error, trying=trying)
+            raise
+        else:
+            breaker.succeeded()
+        finally:
+            if trying and breaker.circuit is Circuit.HALF_OPEN:
+                breaker.gave_no_verdict()
         return connection
 
     def replace(self, connection: RelayConnection) -> None:
@@ -75,6 +95,8 @@ class RelayLink:
 
     def _apart(self, event: Notice | Question) -> None:
         if isinstance(event, Notice):
+            if event.method == "notifications/tools/list_changed":
+                self._relays.listed = False
             for listener in list(self.listeners):
                 listener(event)
         elif self.asker is not None:
@@ -87,7 +109,7 @@ class RelayLink:
             return
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(self._limits.deadlines.idle_s, self._on_idle)
+        self._idle = asyncio.get_running_loop().call_later(self._relays.limits.deadlines.idle_s, self._on_idle)
 
     def _on_idle(self) -> None:
         connection = self._connection
@@ -106,6 +128,7 @@ class Relays:
         self.server = server
         self.limits = limits
         self.bulkhead = Bulkhead(server.slug, limits.caps)
+        self.breaker = breaker_of(server, limits)
         self.schemas: dict[str, Any] = {}  # tool -> inputSchema, as listed last
         self.listed = False  # whether `schemas` is a whole listing
         self._era = era
@@ -136,7 +159,7 @@ class Relays:
         if self._handshakes:
             if len(self._sessions) >= _MOST_LINKS:
                 raise Overloaded(f"Server {self.server.slug!r} has {_MOST_LINKS} sessions already.", retry_after_s=30.0)
-            link = RelayLink(self.server, self.limits, hello, Era.HANDSHAKE)
+            link = RelayLink(self, hello, Era.HANDSHAKE)
             link.lasting = True
             self._sessions.add(link)
             refusal = await self._refusal_of(link)
@@ -201,7 +224,7 @@ class Relays:
         if link is None:
             if len(self._links) >= _MOST_LINKS:
                 raise Overloaded(f"Server {self.server.slug!r} has {_MOST_LINKS} kinds of clients already.")
-            link = self._links[key] = RelayLink(self.server, self.limits, hello, self._era)
+            link = self._links[key] = RelayLink(self, hello, self._era)
         return link
 
 

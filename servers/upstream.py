@@ -30,7 +30,7 @@ class Upstream:
     def __init__(self, server: UpstreamServer, limits: Limits, on_list_changed: Callable[[], None]) -> None:
         self.server = server
         self.bulkhead = Bulkhead(server.slug, limits.caps)
-        self.breaker = _breaker(server, limits)
+        self.breaker = breaker_of(server, limits)
         self.listing: SingleFlight[Listing] = SingleFlight()
         self.mirrored: dict[str, HeaderMap] = {}
         self._retries = Retries()
@@ -164,7 +164,8 @@ class Upstream:
             self._connection = None
 
 
-def _breaker(server: UpstreamServer, limits: Limits) -> Breaker:
+def breaker_of(server: UpstreamServer, limits: Limits) -> Breaker:
+    """A child process is left alone for longer than an address."""
     backoff = limits.backoff
     process = server.launch.transport is Transport.STDIO
     return Breaker(server.slug, backoff, backoff.process_cap_s if process else backoff.address_cap_s)

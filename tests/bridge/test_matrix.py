@@ -6,8 +6,7 @@ import pytest
 
 from domain.servers import UpstreamServer
 from tests.bridge.matrix import CLIENTS, UPSTREAMS, column, expected, upstream
-
-pytestmark = pytest.mark.anyio
+from tests.bridge.page import PAGE, render
 
 
 @pytest.fixture(scope="module", params=UPSTREAMS)
@@ -16,6 +15,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[UpstreamServer]:
         yield running
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_every_feature_works_or_is_refused_by_name(client: str, server: UpstreamServer) -> None:
     assert await column(client, server) == expected()
+
+
+def test_the_page_says_what_the_matrix_holds() -> None:
+    assert PAGE.read_text() == render()

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mcp import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
-from mcp_types import HEADER_MISMATCH
+from mcp_types import HEADER_MISMATCH, REQUEST_TIMEOUT
 
 from domain.errors import UpstreamTimeout
 from gateway.mcp.transparent.client import Client
 from servers.exchange import Answer, Exchange, Notice, Question
 from servers.failures import ConnectionLost, NotSent, SessionLost
+from servers.relay import RelayConnection
 from servers.relays import RelayLink, Relays
 
 Hear = Callable[[Notice], Awaitable[None]]
 Ask = Callable[[Question], Awaitable[None]]
 
 _ATTEMPTS = 2
+_THINKING_S = 600.0
 _REPEATABLE = frozenset(
     {
         "server/discover", "tools/list", "prompts/list", "prompts/get", "resources/list", "resources/templates/list",
@@ -104,6 +107,7 @@ async def follow(exchange: Exchange, patience_s: float, hear: Hear, ask: Ask) ->
                     task = asyncio.create_task(_answer(ask, event))
                     asked.add(task)
                     task.add_done_callback(asked.discard)
+                    event.reply.add_done_callback(partial(_withdrawn, task))
                 case Notice():
                     await hear(event)
     finally:
@@ -111,11 +115,31 @@ async def follow(exchange: Exchange, patience_s: float, hear: Hear, ask: Ask) ->
             task.cancel()
 
 
+def _withdrawn(task: asyncio.Task[None], reply: asyncio.Future[dict[str, Any]]) -> None:
+    """The server no longer wants to know: nor is its client asked any longer."""
+    if reply.cancelled():
+        task.cancel()
+
+
 async def _answer(ask: Ask, question: Question) -> None:
+    """Ask whoever can be asked, for as long as a person may think about it."""
     try:
-        await ask(question)
+        async with asyncio.timeout(_THINKING_S):
+            await ask(question)
+    except TimeoutError:
+        question.refuse(MCPError(REQUEST_TIMEOUT, f"The client did not answer {question.method} in {_THINKING_S:g} s"))
     except MCPError as error:
         question.refuse(error)
+
+
+async def request_alone(connection: RelayConnection, method: str, params: Mapping[str, Any]) -> None:
+    """A request of our own, to its end."""
+    exchange = connection.begin(method, params)
+    try:
+        while not isinstance(await exchange.next(), Answer):
+            """What else it says is nobody's."""
+    finally:
+        exchange.end()
 
 
 def as_heard(notice: Notice, client: Client) -> Mapping[str, Any] | None:

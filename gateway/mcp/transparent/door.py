@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from domain.errors import ToolcribError
 from domain.identity import Principal
+from gateway.mcp.transparent.carry import LISTEN
 from gateway.mcp.transparent.client import Client, Context
 from gateway.mcp.transparent.events import SessionEvents
 from gateway.mcp.transparent.handshake_client import HandshakeSession
@@ -85,6 +86,8 @@ class Door:
         if not known_to(client.method, client.version):
             raise unknown(client.method)
         if client.modern:
+            if client.method == LISTEN:
+                return await self._modern.serve(client)
             async with self.relays.bulkhead.place():
                 return await self._modern.serve(client)
         if session is not None:

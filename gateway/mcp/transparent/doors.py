@@ -50,18 +50,26 @@ class TransparentDoors:
         await door.handle(scope, receive, send)
 
     async def _door(self, slug: str) -> Door:
-        server = await self._store.servers.get(self._principal.tenant, slug)
-        if not server.enabled:
-            raise UpstreamUnreachable(f"Server {slug!r} is disabled; an admin can enable it.")
+        try:
+            server = await self._store.servers.get(self._principal.tenant, slug)
+            if not server.enabled:
+                raise UpstreamUnreachable(f"Server {slug!r} is disabled; an admin can enable it.")
+        except ToolcribError:
+            await self._shut(slug)
+            raise
         known = self._open.get(slug)
         if known is not None and known.server.launch != server.launch:
-            del self._open[slug]
-            await known.close()
+            await self._shut(slug)
             known = None
         if known is None:
             known = self._open.setdefault(slug, _OpenDoor(server, Door(Relays(server, self._limits), self._principal)))
         await known.ready.wait()
         return known.door
+
+    async def _shut(self, slug: str) -> None:
+        known = self._open.pop(slug, None)
+        if known is not None:
+            await known.close()
 
 
 class _OpenDoor:
@@ -79,7 +87,10 @@ class _OpenDoor:
         await asyncio.wait({self._task})
 
     async def _run(self) -> None:
-        async with self.door.manager.run():
+        try:
+            async with self.door.manager.run():
+                self.ready.set()
+                await self._closing.wait()
+        finally:
             self.ready.set()
-            await self._closing.wait()
-        await self.door.close()
+            await self.door.close()

@@ -23,7 +23,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from domain.errors import ToolcribError
 from gateway.mcp.transparent.capabilities import initialization, offered, require_declared
-from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, follow, refuse
+from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, follow, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.modern_client import unknown
 from servers.exchange import STREAM_ENDED, Notice, Question
@@ -45,6 +45,7 @@ class HandshakeSession:
         self._link = link
         self._hello = hello
         self._connection = client.connection
+        self._settled: RelayConnection | None = None
         self._level: str | None = None
         self._uris: set[str] = set()
         self._listening: asyncio.Task[None] | None = None
@@ -70,11 +71,7 @@ class HandshakeSession:
         except ToolcribError:
             await session.close()
             raise
-        if _era(connection) is Era.HANDSHAKE:
-            link.asker = session.ask_apart
-        else:
-            link.listeners.discard(session.hear_apart)
-            session.listen(connection)
+        await session.settle(connection)
         return session, initialization(connection.said, relays.server.slug, str(version))
 
     async def close(self) -> None:
@@ -89,9 +86,35 @@ class HandshakeSession:
         if client.method == "initialize":
             raise MCPError(INVALID_REQUEST, "This session has been initialized already")
         connection = await self._link.open()
-        if _era(connection) is Era.HANDSHAKE:
-            return await self._carry(client, client.params)
-        return await self._bridge(client, connection)
+        if connection is not self._settled:
+            await self.settle(connection)
+        if _era(connection) is not Era.HANDSHAKE:
+            return await self._bridge(client, connection)
+        result = await self._carry(client, client.params)
+        self._remember(client)
+        return result
+
+    async def settle(self, connection: RelayConnection) -> None:
+        """On the first connection, and on each that replaces one that was lost: what the session set up before."""
+        self._settled = connection
+        if _era(connection) is not Era.HANDSHAKE:
+            self._link.listeners.discard(self.hear_apart)
+            self.listen(connection)
+            return
+        self._link.asker = self.ask_apart
+        if self._level is not None:
+            await request_alone(connection, "logging/setLevel", {"level": self._level})
+        for uri in sorted(self._uris):
+            await request_alone(connection, "resources/subscribe", {"uri": uri})
+
+    def _remember(self, client: Client) -> None:
+        match client.method:
+            case "logging/setLevel":
+                self._level = str(client.params.get("level"))
+            case "resources/subscribe":
+                self._uris.add(str(client.params.get("uri")))
+            case "resources/unsubscribe":
+                self._uris.discard(str(client.params.get("uri")))
 
     async def pass_on(self, client: Client) -> None:
         """One notification. The current revision has none from a client."""

@@ -26,11 +26,12 @@ from mcp_types import (
 from domain.errors import UpstreamTimeout
 from domain.identity import Principal
 from gateway.mcp.transparent.capabilities import discovery, offered, require_declared
-from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, refuse
+from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.held import Held, HeldCalls
 from gateway.mcp.transparent.seal import Seals, State
 from servers.exchange import STREAM_ENDED, Answer, Notice, Question
+from servers.failures import NotSent, SessionLost
 from servers.negotiation import Era
 from servers.relay import RelayConnection
 from servers.relays import RelayLink, Relays
@@ -116,8 +117,7 @@ class ModernClients:
             params["_meta"] = meta
         await self._set_level(client, link, connection)
         if client.method in methods.INPUT_REQUIRED_METHODS:
-            held = Held(connection.begin(client.method, params), client.hello().capabilities)
-            return await self._until_asked(client, held)
+            return await self._begin(client, link, params)
 
         async def hear(notice: Notice) -> None:
             await self._hear(client, notice)
@@ -126,6 +126,19 @@ class ModernClients:
         if client.method == "tools/list":
             self._relays.learn(params, result)
         return _modernised(client.method, result)
+
+    async def _begin(self, client: Client, link: RelayLink, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A call that may be held; begun again when the server provably executed nothing."""
+        for again in (True, False):
+            connection = await link.open()
+            exchange = connection.begin(client.method, params)
+            try:
+                return await self._until_asked(client, Held(exchange, client.hello().capabilities))
+            except (SessionLost, NotSent):
+                link.replace(connection)
+                if exchange.started or not again:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     async def _until_asked(self, client: Client, held: Held) -> dict[str, Any]:
         """Follow a call until its answer or its next question."""
@@ -203,7 +216,7 @@ class ModernClients:
         link.listeners.add(listener)
         try:
             for uri in uris:
-                await _request(connection, "resources/subscribe", {"uri": uri})
+                await request_alone(connection, "resources/subscribe", {"uri": uri})
             acknowledged = {"notifications": honoured, "_meta": stamp}
             await client.tell("notifications/subscriptions/acknowledged", acknowledged)
             while not connection.ended:
@@ -221,7 +234,7 @@ class ModernClients:
         if level not in _LEVELS or "logging" not in offered(connection.said):
             return
         if link.log_level is None or _LEVELS.index(level) < _LEVELS.index(link.log_level):
-            await _request(connection, "logging/setLevel", {"level": level})
+            await request_alone(connection, "logging/setLevel", {"level": level})
             link.log_level = level
 
     async def _hear(self, client: Client, notice: Notice) -> None:
@@ -254,16 +267,6 @@ def _modernised(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _closed(client: Client, result: Mapping[str, Any]) -> dict[str, Any]:
     return {**result, "_meta": {**(result.get("_meta") or {}), SUBSCRIPTION_ID_META_KEY: client.request_id}}
-
-
-async def _request(connection: RelayConnection, method: str, params: Mapping[str, Any]) -> None:
-    """A request of our own, to its end."""
-    exchange = connection.begin(method, params)
-    try:
-        while not isinstance(await exchange.next(), Answer):
-            """What else it says is nobody's."""
-    finally:
-        exchange.end()
 
 
 async def _next(heard: asyncio.Queue[Notice], connection: RelayConnection) -> Notice | None:
