@@ -15,9 +15,7 @@ from gateway.cli.shell import Shell
 from servers.client_configs import ConfigEntry
 
 
-async def register(
-    shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str], *, trusted: bool = False
-) -> Exit:
+async def register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str]) -> Exit:
     """Register, then sync each; one bad server does not stop the others."""
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = [{"name": "", "error": problem} for problem in problems]
@@ -27,7 +25,7 @@ async def register(
             for entry in entries:
                 bar.update(task, description=f"Registering {entry.title}")
                 try:
-                    done.append(await _register_one(api, entry, trusted=trusted))
+                    done.append(await _register_one(api, entry))
                 except ToolcribError as error:
                     failed.append({"name": entry.title, "error": error.message})
                 bar.advance(task)
@@ -45,7 +43,7 @@ async def register(
     return Exit.DONE if not bad else Exit.PARTLY if good else Exit.FAILED
 
 
-async def _register_one(api: ApiClient, entry: ConfigEntry, *, trusted: bool) -> dict[str, Any]:
+async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
     launch = entry.launch
     body = {
         "name": entry.title,
@@ -55,7 +53,6 @@ async def _register_one(api: ApiClient, entry: ConfigEntry, *, trusted: bool) ->
         "url": launch.url,
         "env": dict(launch.env),
         "headers": dict(launch.headers),
-        "trusted": trusted,
         "consent": True,
     }
     server = (await api.post("/servers", body))["server"]

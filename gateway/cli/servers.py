@@ -18,7 +18,6 @@ from servers.client_configs import ConfigEntry
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The server's name.")]
-_TRUSTED_HELP = "Believe its hints: a failed call of a read-only or idempotent tool is repeated."
 _PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
 
@@ -31,7 +30,6 @@ async def add(
     *,
     transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http",
     pairs: Annotated[list[str] | None, typer.Option("--header", "--env", help=_PAIRS_HELP)] = None,
-    trusted: Annotated[bool, typer.Option("--trusted", help=_TRUSTED_HELP)] = False,
     shell: Shell,
 ) -> Exit:
     """Register one server and sync it: `add NAME --url URL`, or `add NAME -- COMMAND ARG...`."""
@@ -43,7 +41,7 @@ async def add(
         launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=key_values(pairs))
     entry = ConfigEntry(name, launch, enabled=True)
     require_consent([entry], yes=shell.yes)
-    return await register(shell, [entry], (), trusted=trusted)
+    return await register(shell, [entry], ())
 
 
 @app.command("list")
