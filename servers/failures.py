@@ -12,6 +12,7 @@ UpstreamUnreachable
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -38,6 +39,7 @@ MASK = "[hidden]"
 _SHORTEST_SECRET = 6  # shorter values are switches and numbers, and masking them would garble every message
 _UPSTREAM_TEXT = 500
 _STDERR_LINES = 4
+_BEARER = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]{16,}")
 _OF_ACCESS = {HttpFault.UNAUTHORIZED: AuthorizationNeeded, HttpFault.ACCESS: AuthorizationFailed}
 
 
@@ -83,7 +85,8 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def hide_secrets(text: str, server: UpstreamServer) -> str:
-    """`text` without the values of the server's environment and headers, which it may have echoed."""
+    """`text` without the values of the server's environment and headers and without tokens: it may have echoed them."""
+    text = _BEARER.sub(f"Bearer {MASK}", text)
     values = {*server.launch.env.values(), *server.launch.headers.values()}
     values |= {word for value in values for word in value.split()}
     for value in sorted(values, key=len, reverse=True):
