@@ -8,7 +8,6 @@ bare JSON over HTTP: that is quick enough for thousands of faulted calls. It pri
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections import Counter
 from typing import Any
@@ -95,7 +94,7 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listening.getsockname()[1], flush=True)  # noqa: T201
     config = uvicorn.Config(app, log_level="error", http="httptools", timeout_graceful_shutdown=0)
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":
