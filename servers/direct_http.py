@@ -160,7 +160,7 @@ class _Wire(asyncio.Protocol):
             self._closing.cancel()
             self._closing = None
         self.reusable = False
-        self._framed = self._interim = False
+        self._framed = self._interim = self._headed = False
         self._answers = answers
         self._parser = httptools.HttpResponseParser(self)
         self._media = ""
@@ -204,7 +204,7 @@ class _Wire(asyncio.Protocol):
             self._closing.cancel()
             if self in self._shelf:
                 self._shelf.remove(self)
-        elif error is None and self._answer is not None and self._media and self._events is None and not self._framed:
+        elif error is None and self._answer is not None and self._headed and self._events is None and not self._framed:
             self._settle(Reply(self._parser.get_status_code(), bytes(self._body)))  # its end was the connection's
         self._fail(HttpFault.BROKEN, str(error) if error is not None else "connection closed")
 
@@ -221,7 +221,7 @@ class _Wire(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        self._interim = status < _OK
+        self._interim, self._headed = status < _OK, status >= _OK
         if self._interim:
             return
         if self._encoded:

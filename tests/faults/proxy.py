@@ -33,6 +33,7 @@ class FaultProxy:
     """Listens on `port`; `fault` may be changed at any time, `draw` decides for each request where it is given."""
 
     def __init__(self, target: int, *, delay_s: float = 0.05) -> None:
+        self.flows = asyncio.Event()
         self.fault = Fault.PASS
         self.draw: Callable[[], Fault] | None = None
         self.accepted = 0
@@ -41,6 +42,18 @@ class FaultProxy:
         self._delay_s = delay_s
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def fault(self) -> Fault:
+        return self._fault
+
+    @fault.setter
+    def fault(self, fault: Fault) -> None:
+        self._fault = fault
+        if fault in {Fault.HALF_OPEN, Fault.BLACK_HOLE}:
+            self.flows.clear()
+        else:
+            self.flows.set()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end; whatever ends it, both sides are closed."""
         self.accepted += 1
@@ -48,8 +61,8 @@ class FaultProxy:
         assert task is not None
         self._tasks.add(task)
         try:
-            while self.fault is Fault.BLACK_HOLE:
-                await asyncio.sleep(0.02)  # never read; a proxy that recovers serves it
+            if self.fault is Fault.BLACK_HOLE:
+                await self.flows.wait()  # never read, until the proxy recovers
             back_reader, back_writer = await asyncio.open_connection("127.0.0.1", self._target)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -126,8 +139,7 @@ class _Exchange:
     async def _hold(self) -> None:
         if self._fault is Fault.DELAY:
             await asyncio.sleep(self._proxy.delay_s)
-        while self._proxy.fault in {Fault.HALF_OPEN, Fault.BLACK_HOLE}:
-            await asyncio.sleep(0.02)
+        await self._proxy.flows.wait()
 
 
 def some_of(share: float, chance: random.Random) -> Callable[[], Fault]:

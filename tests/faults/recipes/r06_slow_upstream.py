@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from statistics import median
 
 from benchmarks.report import Promise
 from domain.errors import Overloaded
@@ -13,7 +14,7 @@ CALLS, PLACES = 100, 16 + 64
 
 
 async def run(*, full: bool) -> list[Promise]:
-    samples = 4_000 if full else 800
+    samples = 12_000 if full else 2_000
     async with counting_upstream() as upstream, fault_proxy(upstream.port) as proxy, a_pool() as pool:
         slow, other = upstream.server(1, through=proxy.port, slug="slow"), upstream.server(2, slug="other")
         await pool.list_tools(slow)
@@ -33,12 +34,13 @@ async def run(*, full: bool) -> list[Promise]:
             return calls  # type: ignore[return-value]
 
         await times()
-        quiet, loaded = [], []
+        quiet: list[list[float]] = []
+        loaded: list[list[float]] = []
         refused, wait = 0, 0.0
         for _ in range(4):  # quiet and loaded stretches in turns: a noisy neighbour hits both
-            quiet += await times()
+            quiet.append(await times())
             calls = await load()
-            loaded += await times()
+            loaded.append(await times())
             outcomes = [call.exception() for call in calls if call.done()]
             refused = sum(1 for outcome in outcomes if isinstance(outcome, Overloaded))
             wait = max((o.retry_after_s or 0.0 for o in outcomes if isinstance(o, Overloaded)), default=0.0)
@@ -47,12 +49,12 @@ async def run(*, full: bool) -> list[Promise]:
             await asyncio.gather(*calls, return_exceptions=True)
             proxy.fault = Fault.PASS
             await proxy.drop_all()
-    middle = sorted(loaded)[len(loaded) // 2] / sorted(quiet)[len(quiet) // 2]
     return [
         Promise("r06_refused_of_100", refused, CALLS - PLACES, at_most=False),
         Promise("r06_refused_at_most", refused, CALLS - PLACES),
         Promise("r06_retry_after_given", wait, 1.0, "s", at_most=False),
-        Promise("r06_others_p50_over_quiet", middle, 1.1, "x"),
-        # A short run has eight samples beyond its p99: the form with thousands is the one that can tell 1.1.
-        Promise("r06_others_p99_over_quiet", p99(loaded) / p99(quiet), 1.1 if full else 2.0, "x"),
+        # Of each kind the best stretch: whoever else runs on this machine only adds.
+        Promise("r06_others_p50_over_quiet", min(map(median, loaded)) / min(map(median, quiet)), 1.1, "x"),
+        # A short stretch has five samples beyond its p99: the long form is the one that can tell 1.1.
+        Promise("r06_others_p99_over_quiet", min(map(p99, loaded)) / min(map(p99, quiet)), 1.1 if full else 1.5, "x"),
     ]
