@@ -43,6 +43,9 @@ class ApiClient:
     async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return await self._send("PATCH", path, json=body)
 
+    async def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._send("PUT", path, json=body)
+
     async def delete(self, path: str) -> None:
         await self._send("DELETE", path)
 

@@ -28,6 +28,17 @@ class Credentials:
         _require_admin(principal)
         return await self._store.secrets.rotate()
 
+    async def use_client(self, principal: Principal, name: str, client_id: str, client_secret: str | None) -> str:
+        """Take an OAuth client that was registered by hand; the issuer it belongs to.
+
+        Raises ServerNotFound, AuthorizationFailed.
+        """
+        _require_admin(principal)
+        server = await self._store.servers.get(principal.tenant, name)
+        authority = await self._authorizer.use_client(server, client_id, client_secret)
+        await self._pool.drop(server.tenant, server.slug)
+        return authority.issuer
+
     async def authorize(self, principal: Principal, slug: str) -> str:
         """The address of the authorization server where this person allows us to use a server.
 

@@ -24,7 +24,7 @@ from servers.oauth.discovery import Authority, Challenge, challenge_of, discover
 from servers.oauth.fetching import Fetcher, egress_for
 from servers.oauth.grants import authorization_url, grant
 from servers.oauth.pending import Pending, PendingAuthorizations
-from servers.oauth.registration import register, still_known
+from servers.oauth.registration import register, registered_before, still_known
 from servers.oauth.tokens import Key, TokenKeeper, concerns_oauth
 
 CALLBACK = "/oauth/callback"
@@ -108,6 +108,20 @@ class Authorizer:
         pending = Pending(server, subject, wanted.authority, client, redirect_uri, self._clock())
         state = self._pending.add(pending)
         return authorization_url(wanted.authority, client, pending.pkce.code_challenge, state, redirect_uri)
+
+    async def use_client(self, server: UpstreamServer, client_id: str, client_secret: str | None) -> Authority:
+        """Take the client that an operator registered beforehand; tokens of an earlier one are forgotten.
+
+        Raises AuthorizationFailed when the server names nobody to whom it could belong.
+        """
+        async with Fetcher(server, self._egress(server)) as fetcher:
+            authority = await discover(fetcher, Challenge(None, None, is_step_up=False))
+            if authority is None or not concerns_oauth(server):
+                raise fetcher.failed("it names no authorization server, or has an Authorization header of its own.")
+        client = registered_before(authority, client_id, client_secret)
+        endpoint = str(authority.metadata.token_endpoint)
+        await self._tokens.keep(server, Credential(authority.issuer, authority.resource, endpoint, client))
+        return authority
 
     async def complete(self, subject: str, tenant: str, answer: Mapping[str, str]) -> UpstreamServer:
         """Finish what `begin` began, with the parameters of the callback; the server can be used now.

@@ -37,7 +37,9 @@ class Fetcher:
         self.server = server
         self.egress = egress
         transport = GuardedTransport(httpx2.AsyncHTTPTransport(verify=tls_context()), egress)
-        self._client = httpx2.AsyncClient(transport=transport, timeout=_SECONDS, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            transport=transport, timeout=_SECONDS, follow_redirects=False, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()

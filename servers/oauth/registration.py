@@ -20,6 +20,9 @@ from servers.oauth.credential import Credential
 from servers.oauth.discovery import GRANTS, Authority
 from servers.oauth.fetching import Fetcher
 
+_BASIC = "client_secret_basic"
+_IN_BODY = "client_secret_post"
+
 
 def still_known(credential: Credential | None, authority: Authority, redirect_uri: str) -> bool:
     """Whether the client of an earlier authorization serves again: same issuer, same way back, not expired."""
@@ -44,7 +47,7 @@ async def register(
     if authority.metadata.registration_endpoint is None:
         raise fetcher.failed(
             f"the authorization server {authority.issuer} takes no clients it does not know; "
-            "get a token there and register the server with it as a header."
+            "register a client there and name it with `toolcrib secrets oauth-client`."
         )
     wishes = OAuthClientMetadata(
         client_name="Toolcrib", redirect_uris=way_back, grant_types=list(GRANTS), response_types=["code"],
@@ -60,6 +63,15 @@ async def register(
         raise fetcher.failed(f"the authorization server {authority.issuer} did not register us ({reason}).") from None
     client.issuer = authority.issuer
     return client
+
+
+def registered_before(authority: Authority, client_id: str, client_secret: str | None) -> OAuthClientInformationFull:
+    """A client that a person registered there. Its redirect URIs are known to the authorization server alone."""
+    offered = authority.metadata.token_endpoint_auth_methods_supported or [_BASIC]
+    method = "none" if client_secret is None else _BASIC if _BASIC in offered else _IN_BODY
+    return OAuthClientInformationFull(
+        client_id=client_id, client_secret=client_secret, token_endpoint_auth_method=method, issuer=authority.issuer
+    )
 
 
 def _method(authority: Authority) -> Literal["none"] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.running import GatewayProcess, command, serving
+from tests.e2e.running import GatewayProcess, command, command_json, serving
 from tests.upstreams.authorization import AuthorizationServer, ProtectedServer, protected_server
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +73,28 @@ async def _forgets_us(upstream: ProtectedServer, api: httpx2.AsyncClient) -> Non
     found = (await api.post("/search", json={"queries": ["give the text back"]})).json()
     assert "guarded__echo" in [candidate["tool_id"] for candidate in found["results"][0]["candidates"]]
     assert (await api.get("/tools", params={"server": "guarded"})).json()["tools"]
+
+
+async def test_a_client_registered_by_hand_is_set_by_a_command(tmp_path: Path) -> None:
+    async with protected_server() as upstream, gateway(tmp_path) as (running, api):
+        upstream.authority.said["registration_endpoint"] = None
+        way_back = [f"{running.url}/oauth/callback"]
+        known = {"client_id": "by-hand", "client_secret": "s3cret-canary", "redirect_uris": way_back}
+        upstream.authority.clients["by-hand"] = known
+        await api.post("/servers", json={"name": "guarded", "transport": "streamable-http", "url": upstream.url})
+        await _sync(api)
+        refused = await _browse(f"{running.url}/oauth/authorize/guarded")
+        assert "toolcrib secrets oauth-client" in refused.text
+        (tmp_path / "secret").write_text("s3cret-canary\n")
+
+        arguments = ("secrets", "oauth-client", "guarded", "by-hand", "--secret-file", str(tmp_path / "secret"))
+        done = await asyncio.to_thread(command_json, tmp_path, *arguments)
+        (tmp_path / "secret").unlink()
+
+        assert done == {"issuer": upstream.authority.issuer}
+        assert (await _browse(f"{running.url}/oauth/authorize/guarded")).status_code == 200
+        assert (await _sync(api))["error"] is None
+        assert _leaked(tmp_path, upstream.authority) == []
 
 
 async def test_a_refusal_is_shown_as_text_and_never_as_markup(tmp_path: Path) -> None:

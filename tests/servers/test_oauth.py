@@ -225,6 +225,26 @@ async def test_a_client_metadata_document_comes_before_registration() -> None:
         await guarded.pool.aclose()
 
 
+async def test_a_client_registered_by_hand_is_used_where_no_other_is_taken(guarded: Guarded) -> None:
+    authority = guarded.upstream.authority
+    authority.said["registration_endpoint"] = None
+    known = {"client_id": "by-hand", "client_secret": "s3cret", "redirect_uris": [f"{GATEWAY}/oauth/callback"]}
+    authority.clients["by-hand"] = known
+
+    found = await guarded.authorizer.use_client(guarded.server, "by-hand", "s3cret")
+    await _authorized(guarded)
+
+    assert found.issuer == authority.issuer
+    assert authority.asked[-1]["client_id"] == "by-hand"
+    authority.now += LIFE_S - 30
+    assert await guarded.echo() == "hello"
+
+
+async def test_a_client_by_hand_is_refused_where_no_authorization_server_is_named(guarded: Guarded) -> None:
+    with pytest.raises(AuthorizationFailed, match="names no authorization server, or has an Authorization header"):
+        await guarded.authorizer.use_client(guarded.upstream.server(Authorization="Bearer mine"), "by-hand", None)
+
+
 async def test_an_authorization_is_finished_once_by_whoever_began_it(guarded: Guarded) -> None:
     with pytest.raises(AuthorizationNeeded):
         await guarded.echo()
