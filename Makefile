@@ -52,7 +52,7 @@ format: env ## Rewrite the code in the house's format
 	@$(run) ruff check --fix .
 
 clean: ## Remove environments, demo servers and caches
-	rm -rf $(VENV) $(VENV_RL) $(DEMO) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_RL) $(DEMO) $(CONFORMANCE) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml
