@@ -89,6 +89,28 @@ async def test_the_first_call_says_where_to_authorize_and_the_next_one_works(gua
     assert (asked["resource"], asked["scope"], asked["kept"]) == (guarded.upstream.url, READ, "1")
 
 
+@pytest.mark.parametrize("kind", ["modern", "legacy", "sse"])
+async def test_every_http_transport_is_authorized_refreshed_and_refused_alike(kind: str) -> None:
+    async with protected_server(kind) as upstream:
+        guarded = _guarded(upstream, MemoryCredentials())
+        await _authorized(guarded)
+        upstream.authority.now += LIFE_S - 30
+        assert await guarded.echo() == "hello"
+        upstream.authority.access.clear()
+        assert await guarded.echo() == "hello"
+        assert upstream.authority.refreshes == 2
+
+        upstream.authority.access.clear()
+        upstream.authority.refuses_refresh = True
+        with pytest.raises(AuthorizationNeeded):
+            await guarded.echo()
+        assert guarded.pool.health("t", "guarded").status is ServerStatus.NEEDS_AUTHORIZATION
+        upstream.authority.refuses_refresh = False
+        await guarded.authorize()
+        assert await guarded.echo() == "hello"
+        await guarded.pool.aclose()
+
+
 async def test_without_a_gateway_that_listens_people_are_told_to_start_one(guarded: Guarded) -> None:
     guarded.authorizer._address = None
 

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.servers import Launch, Transport, UpstreamServer
-from tests.upstreams.reference import Reference, build
+from tests.upstreams.reference import HttpDoor, Reference, build, sse_app
 
 LIFE_S = 3600
 READ, WRITE = "tools:read", "tools:write"
@@ -148,29 +148,33 @@ class AuthorizationServer:
 class ProtectedServer:
     """The reference upstream behind a bearer token of that authorization server. Records what it is sent."""
 
-    def __init__(self, url: str, authority: AuthorizationServer) -> None:
-        self.url = url
+    def __init__(self, origin: str, authority: AuthorizationServer, kind: str = "modern") -> None:
+        """`kind`: modern, legacy (handshake era), or sse."""
+        self.origin = origin
+        self.path = "/sse" if kind == "sse" else "/mcp"
+        self.url = origin + self.path
         self.authority = authority
         self.described: dict[str, Any] = {}  # overrides of the resource metadata
         self.headers: list[dict[str, str]] = []
         self.unauthorized = 0
-        self._inner: ASGIApp = build(Reference()).streamable_http_app(host="127.0.0.1")
-
-    @property
-    def origin(self) -> str:
-        return self.url.removesuffix("/mcp")
+        reference = build(Reference())
+        streamable: ASGIApp = reference.streamable_http_app(host="127.0.0.1")
+        self._inner = (
+            sse_app(reference, legacy=True) if kind == "sse" else HttpDoor(streamable, legacy=kind == "legacy")
+        )
 
     def server(self, slug: str = "guarded", **headers: str) -> UpstreamServer:
-        launch = Launch(Transport.STREAMABLE_HTTP, url=self.url, headers=headers)
+        transport = Transport.SSE if self.path == "/sse" else Transport.STREAMABLE_HTTP
+        launch = Launch(transport, url=self.url, headers=headers)
         return UpstreamServer("t", slug, slug.title(), launch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
-        elif scope["path"] == "/.well-known/oauth-protected-resource/mcp":
+        elif scope["path"] == f"/.well-known/oauth-protected-resource{self.path}":
             described = {"resource": self.url, "authorization_servers": [self.authority.issuer], **self.described}
             await JSONResponse(described)(scope, receive, send)
-        elif scope["path"] != "/mcp":
+        elif not scope["path"].startswith((self.path, "/messages/")):
             await Response(status_code=404)(scope, receive, send)
         else:
             await self._guarded(scope, receive, send)
@@ -181,7 +185,7 @@ class ProtectedServer:
         body = await _body(receive)
         needed = WRITE if scope["method"] == "POST" and _tool(body) == WRITING_TOOL else READ
         token = self.authority.access.get(headers.get("authorization", "").removeprefix("Bearer "))
-        metadata = f'resource_metadata="{self.origin}/.well-known/oauth-protected-resource/mcp"'
+        metadata = f'resource_metadata="{self.origin}/.well-known/oauth-protected-resource{self.path}"'
         if token is None or token.expires_at <= self.authority.now or token.resource != self.url:
             self.unauthorized += 1
             challenge = f'Bearer {metadata}, scope="{READ}"'
@@ -233,10 +237,10 @@ async def listening(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None
 
 
 @asynccontextmanager
-async def protected_server() -> AsyncIterator[ProtectedServer]:
+async def protected_server(kind: str = "modern") -> AsyncIterator[ProtectedServer]:
     """Both, on free ports of loopback."""
     one, two = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
     authority = AuthorizationServer(f"http://127.0.0.1:{one.getsockname()[1]}")
-    protected = ProtectedServer(f"http://127.0.0.1:{two.getsockname()[1]}/mcp", authority)
+    protected = ProtectedServer(f"http://127.0.0.1:{two.getsockname()[1]}", authority, kind)
     async with listening(one, authority.app()), listening(two, protected):
         yield protected
