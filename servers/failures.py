@@ -7,6 +7,7 @@ UpstreamUnreachable
 ├── NoConnection     none could be made: the request was not executed
 ├── ServerFault      HTTP 5xx: it may have been executed
 ├── Unwilling        HTTP 4xx: the server is well, but does not want us
+│   └── Estranged    of these, what another era of the protocol, or another program, would answer
 └── CircuitOpen      we did not ask, because it kept failing
 """
 
@@ -65,6 +66,10 @@ class ServerFault(UpstreamUnreachable):
 
 class Unwilling(UpstreamUnreachable):
     """The upstream server answered, but does not let us in; check its address and our credentials."""
+
+
+class Estranged(Unwilling):
+    """The upstream server does not understand us any more; the next request finds out anew what it speaks."""
 
 
 class CircuitOpen(UpstreamUnreachable):
@@ -239,13 +244,13 @@ def _from_status(server: UpstreamServer, status: int) -> UpstreamError:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Unwilling(f"{who} refused our credentials (HTTP {status}); set the header it expects.")
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
-        return Unwilling(
+        return Estranged(
             f"{who} offers no MCP endpoint at {where} (HTTP {status}); check the URL, and the transport: "
             "older servers need --transport sse."
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Unwilling(f"{who} asks us to slow down (HTTP 429); try again later.", retry_after_s=10.0)
-    kind = ServerFault if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Unwilling
+    kind = ServerFault if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Estranged
     return kind(f"{who} answered HTTP {status} at {where}; check its own log, then try again.")
 
 

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
+from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
+
+from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 from domain.servers import Circuit, ServerHealth, ServerStatus, Transport, UpstreamServer
 from servers.breaker import Breaker
 from servers.bulkhead import Bulkhead
 from servers.connection import Connection
-from servers.failures import CircuitOpen, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
+from servers.failures import CircuitOpen, Estranged, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Era, Peer
@@ -86,6 +88,9 @@ class Upstream:
             raise
         except UpstreamError as error:
             self._learn(connection, error, trying=trying and connection.peer is None)
+            if _speaks_otherwise(error):
+                self._era = None
+                self._replace(connection)
             raise
         finally:
             if trying and self.breaker.circuit is Circuit.HALF_OPEN:
@@ -162,6 +167,13 @@ class Upstream:
         self._retired = {old for old in self._retired | {connection} if not old.gone}
         if self._connection is connection:
             self._connection = None
+
+
+def _speaks_otherwise(error: UpstreamError) -> bool:
+    """Whether a server of another era would answer so: one that was exchanged under its address is asked anew."""
+    if isinstance(error, UpstreamRefused):
+        return error.rpc_code in {INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION}
+    return isinstance(error, Estranged)
 
 
 def breaker_of(server: UpstreamServer, limits: Limits) -> Breaker:
