@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 Standalone = Callable[[Notice | Question], None]
 """Takes what belongs to no request. Called in the event loop; must not block or raise."""
 
+LISTEN = "subscriptions/listen"
+_MOST_LISTENS = 1024
 _FIRST_NUMBER = 1000  # below it the dispatcher counts its own requests
 _ASKING = frozenset({"tools/call", "prompts/get", "resources/read"})
 
@@ -135,6 +137,16 @@ class RelayConnection:
         exchange.over.add_done_callback(lambda _over: self.exchanges.pop(number, None))
         self._inbox.put_nowait((exchange, mirrored))
         return exchange
+
+    def _require_room(self, method: str) -> None:
+        """Subscriptions last, and are counted apart: they cost the server a stream, not work."""
+        caps = self._limits.caps
+        lasting = sum(exchange.method == LISTEN for exchange in self.exchanges.values())
+        count, most = len(self.exchanges) - lasting, caps.in_flight + caps.queued
+        if method == LISTEN:
+            count, most = lasting, _MOST_LISTENS
+        if count >= most:
+            raise Overloaded(f"Server {self.server.slug!r} has {count} requests of {method} and its like under way.")
 
     async def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
         """Fire and forget; dropped when the connection has ended."""

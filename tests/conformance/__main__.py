@@ -125,13 +125,12 @@ async def upstream(transport: str) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def register(api: ApiClient, transport: str, stack: AsyncExitStack) -> None:
+async def registration(transport: str, stack: AsyncExitStack) -> dict[str, object]:
+    """What POST /servers takes for the reference upstream, which runs as long as `stack`."""
     body: dict[str, object] = {"name": transport, "transport": transport, "consent": True}
     if transport == Transport.STDIO:
-        body |= {"command": [sys.executable, "-m", *_UPSTREAM, transport], "cwd": str(ROOT)}
-    else:
-        body["url"] = await stack.enter_async_context(upstream(transport))
-    await api.post("/servers", body)
+        return body | {"command": [sys.executable, "-m", *_UPSTREAM, transport], "cwd": str(ROOT)}
+    return body | {"url": await stack.enter_async_context(upstream(transport))}
 
 
 async def run(suite: Suite, *, full: bool) -> list[Line]:
@@ -139,10 +138,11 @@ async def run(suite: Suite, *, full: bool) -> list[Line]:
     lines: list[Line] = []
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolcrib-conformance-")))
+        bodies = [await registration(transport, stack) for transport in transports]
         gateway = await stack.enter_async_context(run_gateway(Settings(data=folder, port=0)))
         api = await stack.enter_async_context(ApiClient(gateway.url))
-        for transport in transports:
-            await register(api, transport, stack)
+        for body in bodies:
+            await api.post("/servers", body)
         slugs = {server["transport"]: server["server"] for server in (await api.get("/servers"))["servers"]}
         if full:
             address = await stack.enter_async_context(upstream("streamable-http"))

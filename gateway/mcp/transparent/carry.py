@@ -18,7 +18,7 @@ from domain.errors import UpstreamTimeout
 from gateway.mcp.transparent.client import Client
 from servers.exchange import Answer, Exchange, Notice, Question
 from servers.failures import ConnectionLost, NotSent, SessionLost
-from servers.relay import RelayConnection
+from servers.relay import LISTEN, RelayConnection
 from servers.relays import RelayLink, Relays
 
 Hear = Callable[[Notice], Awaitable[None]]
@@ -33,7 +33,6 @@ _REPEATABLE = frozenset(
     }
 )  # fmt: skip
 """Requests that change nothing, or the same twice: done again when the connection died half-way."""
-LISTEN = "subscriptions/listen"
 
 
 async def carry(

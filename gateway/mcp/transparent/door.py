@@ -20,11 +20,11 @@ from starlette.types import Receive, Scope, Send
 
 from domain.errors import ToolcribError
 from domain.identity import Principal
-from gateway.mcp.transparent.carry import LISTEN
 from gateway.mcp.transparent.client import Client, Context
 from gateway.mcp.transparent.events import SessionEvents
 from gateway.mcp.transparent.handshake_client import HandshakeSession
 from gateway.mcp.transparent.modern_client import ModernClients, known_to, unknown
+from servers.relay import LISTEN
 from servers.relays import Relays
 
 _SESSION = "toolcrib"

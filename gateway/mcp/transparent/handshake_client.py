@@ -23,12 +23,12 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from domain.errors import ToolcribError
 from gateway.mcp.transparent.capabilities import initialization, offered, require_declared
-from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, follow, refuse, request_alone
+from gateway.mcp.transparent.carry import as_heard, carry, follow, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.modern_client import unknown
 from servers.exchange import STREAM_ENDED, Notice, Question
 from servers.negotiation import Era
-from servers.relay import RelayConnection
+from servers.relay import LISTEN, RelayConnection
 from servers.relay_hello import Hello
 from servers.relays import RelayLink, Relays
 

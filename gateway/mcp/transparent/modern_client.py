@@ -26,14 +26,14 @@ from mcp_types import (
 from domain.errors import UpstreamTimeout
 from domain.identity import Principal
 from gateway.mcp.transparent.capabilities import discovery, offered, require_declared
-from gateway.mcp.transparent.carry import LISTEN, as_heard, carry, refuse, request_alone
+from gateway.mcp.transparent.carry import as_heard, carry, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.held import Held, HeldCalls
 from gateway.mcp.transparent.seal import Seals, State
 from servers.exchange import STREAM_ENDED, Answer, Notice, Question
 from servers.failures import NotSent, SessionLost
 from servers.negotiation import Era
-from servers.relay import RelayConnection
+from servers.relay import LISTEN, RelayConnection
 from servers.relays import RelayLink, Relays
 
 DISCOVER = "server/discover"
