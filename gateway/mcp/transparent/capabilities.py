@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcp import MCPError
-from mcp_types import INVALID_PARAMS, SERVER_INFO_META_KEY
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, SERVER_INFO_META_KEY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from servers.relay_hello import server_info
@@ -18,10 +18,19 @@ TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 _NEEDS = {"elicitation/create": "elicitation", "sampling/createMessage": "sampling", "roots/list": "roots"}
 
 
+def announces(capabilities: Mapping[str, Any], kind: str, what: str) -> bool:
+    """Whether a server says of its tools, prompts or resources that they do `what`."""
+    return bool(as_object(capabilities.get(kind)).get(what))
+
+
+def as_object(value: object) -> Mapping[str, Any]:
+    """What should be a JSON object, or an empty one: peers send what they like."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def offered(said: Mapping[str, Any]) -> dict[str, Any]:
     """The server's capabilities without tasks, which are not passed on."""
-    capabilities = said.get("capabilities")
-    kept = dict(capabilities) if isinstance(capabilities, Mapping) else {}
+    kept = dict(as_object(said.get("capabilities")))
     kept.pop("tasks", None)
     extensions = kept.get("extensions")
     if isinstance(extensions, Mapping) and TASKS_EXTENSION in extensions:
@@ -37,11 +46,9 @@ def discovery(said: Mapping[str, Any]) -> dict[str, Any]:
     result["capabilities"] = offered(said)
     result.setdefault("ttlMs", 0)
     result.setdefault("cacheScope", "private")
-    meta = said.get("_meta")
     info = server_info(said)
-    result["_meta"] = {**(meta if isinstance(meta, Mapping) else {}), SERVER_INFO_META_KEY: info or {}}
-    if info is None:
-        del result["_meta"][SERVER_INFO_META_KEY]
+    stamp = {SERVER_INFO_META_KEY: info} if info is not None else {}
+    result["_meta"] = {**as_object(said.get("_meta")), **stamp}
     return result
 
 
@@ -55,13 +62,22 @@ def initialization(said: Mapping[str, Any], slug: str, version: str) -> dict[str
     return result
 
 
-def require_declared(capabilities: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+def questions_of(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The input requests of a round. Raises MCPError when they are none."""
+    requests = result.get("inputRequests", {})
+    if not isinstance(requests, Mapping):
+        raise MCPError(INTERNAL_ERROR, "The server asks for input without saying which; report it to its author")
+    return requests
+
+
+def require_declared(capabilities: Mapping[str, Any], asked: object) -> None:
     """Refuse to pass on a question that its client never offered to answer. Raises MCPError -32021."""
-    method, params = request.get("method"), request.get("params")
+    request = as_object(asked)
+    method, params = request.get("method"), as_object(request.get("params"))
     needed = _NEEDS.get(method) if isinstance(method, str) else None
     if needed is None:
         raise MCPError(INVALID_PARAMS, f"The server asks its client for {method!r}, which is no request to a client")
-    mode = params.get("mode") if isinstance(params, Mapping) else None
+    mode = params.get("mode")
     declared = capabilities.get(needed)
     if not isinstance(declared, Mapping) or (needed == "elicitation" and not _has_mode(declared, mode)):
         wanted: dict[str, Any] = {"url": {}} if mode == "url" else {}
@@ -70,7 +86,7 @@ def require_declared(capabilities: Mapping[str, Any], request: Mapping[str, Any]
             f"The server needs the client capability {needed!r}, which this client did not declare",
             {"requiredCapabilities": {needed: wanted}},
         )
-    if mode == "url" and isinstance(params, Mapping):
+    if mode == "url":
         _require_web_address(params.get("url"))
 
 
@@ -80,7 +96,11 @@ def _has_mode(declared: Mapping[str, Any], mode: object) -> bool:
 
 
 def _require_web_address(url: object) -> None:
-    if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"}:
+    try:
+        scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    except ValueError:  # brackets that do not close
+        scheme = ""
+    if scheme not in {"http", "https"}:
         raise MCPError(
             INVALID_PARAMS, "The server asks to open an address that is no web address; it was not passed on"
         )

@@ -15,6 +15,7 @@ from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import HEADER_MISMATCH, REQUEST_TIMEOUT
 
 from domain.errors import UpstreamTimeout
+from gateway.mcp.transparent.capabilities import as_object
 from gateway.mcp.transparent.client import Client
 from servers.exchange import Answer, Exchange, Notice, Question
 from servers.failures import ConnectionLost, NotSent, SessionLost
@@ -68,8 +69,8 @@ async def carry(
 
 async def list_tools(relays: Relays, link: RelayLink, like: Mapping[str, Any]) -> None:
     """Learn every schema, with the envelope of the request `like`."""
-    meta = like.get("_meta")
-    envelope = {"_meta": {key: value for key, value in meta.items() if key != "progressToken"}} if meta else {}
+    meta = {key: value for key, value in as_object(like.get("_meta")).items() if key != "progressToken"}
+    envelope = {"_meta": meta} if meta else {}
     params: dict[str, Any] = dict(envelope)
     connection = await link.open()
     for _ in range(relays.limits.caps.pages):

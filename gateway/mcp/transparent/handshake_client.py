@@ -22,7 +22,14 @@ from mcp_types import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from domain.errors import ToolcribError
-from gateway.mcp.transparent.capabilities import initialization, offered, require_declared
+from gateway.mcp.transparent.capabilities import (
+    announces,
+    as_object,
+    initialization,
+    offered,
+    questions_of,
+    require_declared,
+)
 from gateway.mcp.transparent.carry import as_heard, carry, follow, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.modern_client import unknown
@@ -57,12 +64,7 @@ class HandshakeSession:
         params = client.params
         wanted = params.get("protocolVersion")
         version = wanted if wanted in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
-        capabilities, info = params.get("capabilities"), params.get("clientInfo")
-        hello = Hello(
-            capabilities if isinstance(capabilities, Mapping) else {},
-            info if isinstance(info, Mapping) else {},
-            str(version),
-        )
+        hello = Hello(as_object(params.get("capabilities")), as_object(params.get("clientInfo")), str(version))
         link = await relays.of_session(hello)
         session = cls(relays, link, hello, client)
         link.listeners.add(session.hear_apart)
@@ -140,7 +142,7 @@ class HandshakeSession:
         wanted: dict[str, Any] = {
             f"{kind}ListChanged": True
             for kind in ("tools", "prompts", "resources")
-            if (capabilities.get(kind) or {}).get("listChanged")
+            if announces(capabilities, kind, "listChanged")
         }
         if self._uris:
             wanted["resourceSubscriptions"] = sorted(self._uris)
@@ -152,7 +154,7 @@ class HandshakeSession:
         async def hear(notice: Notice) -> None:
             if notice.method == "notifications/subscriptions/acknowledged":
                 return
-            meta = (notice.params or {}).get("_meta") or {}
+            meta = as_object((notice.params or {}).get("_meta"))
             rest = {key: value for key, value in meta.items() if key != SUBSCRIPTION_ID_META_KEY}
             params = {key: value for key, value in (notice.params or {}).items() if key != "_meta"}
             await self._connection.outbound.notify(notice.method, {**params, "_meta": rest} if rest else params or None)
@@ -173,9 +175,7 @@ class HandshakeSession:
             case "logging/setLevel" if "logging" in capabilities:
                 self._level = str(client.params.get("level"))
                 return {}
-            case "resources/subscribe" | "resources/unsubscribe" if (capabilities.get("resources") or {}).get(
-                "subscribe"
-            ):
+            case "resources/subscribe" | "resources/unsubscribe" if announces(capabilities, "resources", "subscribe"):
                 change = self._uris.add if client.method.endswith("/subscribe") else self._uris.discard
                 change(str(client.params.get("uri")))
                 self.listen(connection)
@@ -187,7 +187,7 @@ class HandshakeSession:
             result = await self._carry(client, params)
             if result.get("resultType") != "input_required":
                 return {key: value for key, value in result.items() if key not in _LEFT_OUT}
-            params = {**params, "inputResponses": await self._answers(client, result.get("inputRequests") or {})}
+            params = {**params, "inputResponses": await self._answers(client, questions_of(result))}
             params.pop("requestState", None)
             if "requestState" in result:
                 params["requestState"] = result["requestState"]
@@ -195,9 +195,9 @@ class HandshakeSession:
 
     async def _answers(self, client: Client, requests: Mapping[str, Any]) -> dict[str, Any]:
         """The client's answers to the questions of one round, asked on the stream of its call."""
-        for request in requests.values():
-            require_declared(self._hello.capabilities, request)
-        return {key: await client.ask(request["method"], request.get("params")) for key, request in requests.items()}
+        for asked in requests.values():
+            require_declared(self._hello.capabilities, asked)
+        return {key: await client.ask(asked["method"], asked.get("params")) for key, asked in requests.items()}
 
     async def _carry(self, client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
         async def hear(notice: Notice) -> None:
@@ -223,7 +223,7 @@ class HandshakeSession:
 
     def _enveloped(self, params: Mapping[str, Any]) -> dict[str, Any]:
         meta = {
-            **(params.get("_meta") or {}),
+            **as_object(params.get("_meta")),
             PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
             CLIENT_INFO_META_KEY: dict(self._hello.client_info),
             CLIENT_CAPABILITIES_META_KEY: dict(self._hello.capabilities),

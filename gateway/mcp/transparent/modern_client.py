@@ -25,7 +25,14 @@ from mcp_types import (
 
 from domain.errors import UpstreamTimeout
 from domain.identity import Principal
-from gateway.mcp.transparent.capabilities import discovery, offered, require_declared
+from gateway.mcp.transparent.capabilities import (
+    announces,
+    as_object,
+    discovery,
+    offered,
+    questions_of,
+    require_declared,
+)
 from gateway.mcp.transparent.carry import as_heard, carry, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.held import Held, HeldCalls
@@ -97,8 +104,8 @@ class ModernClients:
 
     def _asked(self, client: Client, result: dict[str, Any]) -> dict[str, Any]:
         """Only questions the client declared to answer, and the server's state under our seal."""
-        for request in (result.get("inputRequests") or {}).values():
-            require_declared(client.hello().capabilities, request)
+        for asked in questions_of(result).values():
+            require_declared(client.hello().capabilities, asked)
         if isinstance(result.get("requestState"), str):
             result["requestState"] = self._close(client, State(upstream=result["requestState"]))
         return result
@@ -182,8 +189,7 @@ class ModernClients:
         held = self._held.take(state.held) if state.held is not None else None
         if held is None or held.question is None:
             raise MCPError(INVALID_PARAMS, "The call this requestState belongs to has ended; call again without it.")
-        answers = client.params.get("inputResponses")
-        answer = answers.get(_ANSWER) if isinstance(answers, Mapping) else None
+        answer = as_object(client.params.get("inputResponses")).get(_ANSWER)
         if not isinstance(answer, Mapping):  # asked again, as the specification recommends
             asked = {"method": held.question.method, "params": dict(held.question.params or {})}
             again = self._close(client, State(held=self._held.keep(held)))
@@ -194,14 +200,15 @@ class ModernClients:
 
     async def _listen(self, client: Client, link: RelayLink, connection: RelayConnection) -> dict[str, Any]:
         """Change notices of a handshake-era server, in the form of a subscription."""
-        wanted, capabilities = client.params.get("notifications") or {}, offered(connection.said)
+        wanted, capabilities = as_object(client.params.get("notifications")), offered(connection.said)
         honoured: dict[str, Any] = {
             name: True
             for name, (kind, _) in _FILTERS.items()
-            if wanted.get(name) and (capabilities.get(kind) or {}).get("listChanged")
+            if wanted.get(name) and announces(capabilities, kind, "listChanged")
         }
-        subscribable = (capabilities.get("resources") or {}).get("subscribe")
-        uris = [uri for uri in wanted.get("resourceSubscriptions") or [] if subscribable and isinstance(uri, str)]
+        asked = wanted.get("resourceSubscriptions")
+        subscribable = announces(capabilities, "resources", "subscribe")
+        uris = [uri for uri in asked if isinstance(uri, str)] if isinstance(asked, list) and subscribable else []
         if uris:
             honoured["resourceSubscriptions"] = uris
         admitted = {_FILTERS[name][1] for name in honoured if name in _FILTERS}
@@ -223,7 +230,7 @@ class ModernClients:
                 notice = await _next(heard, connection)
                 if notice is not None:
                     params = notice.params or {}
-                    await client.tell(notice.method, {**params, "_meta": {**(params.get("_meta") or {}), **stamp}})
+                    await client.tell(notice.method, {**params, "_meta": {**as_object(params.get("_meta")), **stamp}})
             return {"resultType": "complete", "_meta": stamp}
         finally:
             link.listeners.discard(listener)
@@ -266,7 +273,7 @@ def _modernised(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _closed(client: Client, result: Mapping[str, Any]) -> dict[str, Any]:
-    return {**result, "_meta": {**(result.get("_meta") or {}), SUBSCRIPTION_ID_META_KEY: client.request_id}}
+    return {**result, "_meta": {**as_object(result.get("_meta")), SUBSCRIPTION_ID_META_KEY: client.request_id}}
 
 
 async def _next(heard: asyncio.Queue[Notice], connection: RelayConnection) -> Notice | None:

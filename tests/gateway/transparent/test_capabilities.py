@@ -3,14 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp import MCPError
 
 from gateway.mcp.transparent.capabilities import (
     SERVED_VERSIONS,
     TASKS_EXTENSION,
+    announces,
     discovery,
     initialization,
     offered,
+    questions_of,
     require_declared,
 )
 
@@ -116,3 +120,31 @@ def test_an_address_that_is_no_web_address_is_not_passed_on(url: object) -> None
 def test_a_question_that_is_none_is_not_passed_on() -> None:
     with pytest.raises(MCPError, match="no request to a client"):
         require_declared({"elicitation": {}}, {"method": "tools/call", "params": {}})
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+_KEYS = st.sampled_from(
+    ["capabilities", "tools", "listChanged", "tasks", "extensions", "_meta", "serverInfo", "inputRequests", "method",
+     "params", "mode", "url", "elicitation", "elicitation/create", "io.modelcontextprotocol/serverInfo"]
+)  # fmt: skip
+_JSON = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4))
+_OBJECTS = st.dictionaries(_KEYS, _JSON, max_size=6)
+
+
+@given(said=_OBJECTS, declared=_OBJECTS, asked=_JSON, url=st.text(max_size=30))
+def test_whatever_a_peer_says_is_translated_or_refused_by_name(
+    said: dict[str, Any], declared: dict[str, Any], asked: Any, url: str
+) -> None:
+    assert discovery(said)["capabilities"] == initialization(said, "up", "2025-11-25")["capabilities"] == offered(said)
+    assert "tasks" not in offered(said)
+    assert announces(offered(said), "tools", "listChanged") in {True, False}
+    opening = {"method": "elicitation/create", "params": {"mode": "url", "url": url}}
+    for question in (asked, opening):
+        try:
+            require_declared(declared | {"elicitation": {"url": {}}}, question)
+        except MCPError as error:
+            assert error.code in {-32021, -32602}  # noqa: PT017 - either is a name
+    try:
+        assert questions_of(said) == said.get("inputRequests", {})
+    except MCPError as error:
+        assert error.code == -32603  # noqa: PT017
