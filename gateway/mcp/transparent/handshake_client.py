@@ -7,6 +7,7 @@ current revision is asked in that era's way: every request under an envelope, in
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -39,7 +40,10 @@ from servers.relay import LISTEN, RelayConnection
 from servers.relay_hello import Hello
 from servers.relays import RelayLink, Relays
 
+logger = logging.getLogger(__name__)
+
 _MOST_ROUNDS = 16
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0  # before a lost subscription is begun again
 _OURS = frozenset({"notifications/initialized", "notifications/cancelled"})
 _LEFT_OUT = frozenset({"resultType", "ttlMs", "cacheScope"})
 
@@ -146,25 +150,32 @@ class HandshakeSession:
         }
         if self._uris:
             wanted["resourceSubscriptions"] = sorted(self._uris)
-        self._listening = asyncio.create_task(self._listen(connection, wanted)) if wanted else None
+        self._listening = asyncio.create_task(self._listen(wanted)) if wanted else None
 
-    async def _listen(self, connection: RelayConnection, wanted: Mapping[str, Any]) -> None:
-        exchange = connection.begin(LISTEN, self._enveloped({"notifications": dict(wanted)}))
+    async def _listen(self, wanted: Mapping[str, Any]) -> None:
+        """Keep the subscription, and begin it again when it was lost, as long as the session lives."""
+        pause_s = _FIRST_PAUSE_S
 
         async def hear(notice: Notice) -> None:
-            if notice.method == "notifications/subscriptions/acknowledged":
-                return
-            meta = as_object((notice.params or {}).get("_meta"))
-            rest = {key: value for key, value in meta.items() if key != SUBSCRIPTION_ID_META_KEY}
-            params = {key: value for key, value in (notice.params or {}).items() if key != "_meta"}
-            await self._connection.outbound.notify(notice.method, {**params, "_meta": rest} if rest else params or None)
+            nonlocal pause_s
+            pause_s = _FIRST_PAUSE_S
+            if notice.method != "notifications/subscriptions/acknowledged":
+                await self._connection.outbound.notify(notice.method, _as_apart(notice))
 
-        try:
-            await follow(exchange, 0.0, hear, refuse)
-        except (MCPError, ToolcribError):
-            """A server that does not keep the stream: its lists are asked for again when they are needed."""
-        finally:
-            exchange.end()
+        while True:
+            try:
+                connection = await self._link.open()
+                exchange = connection.begin(LISTEN, self._enveloped({"notifications": dict(wanted)}))
+                try:
+                    await follow(exchange, 0.0, hear, refuse)
+                finally:
+                    exchange.end()
+            except MCPError:
+                return  # it has no subscriptions: its lists are asked for again when they are needed
+            except ToolcribError as error:
+                logger.debug("subscription to %s lost: %s", self._relays.server.slug, error.message)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _bridge(self, client: Client, connection: RelayConnection) -> dict[str, Any]:
         """Server of the current revision."""
@@ -236,6 +247,15 @@ class HandshakeSession:
         task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+
+def _as_apart(notice: Notice) -> dict[str, Any] | None:
+    """A subscription's notice as a session hears it: without the subscription's id."""
+    params = dict(notice.params or {})
+    meta = {
+        key: value for key, value in as_object(params.pop("_meta", None)).items() if key != SUBSCRIPTION_ID_META_KEY
+    }
+    return {**params, "_meta": meta} if meta else params or None
 
 
 def _era(connection: RelayConnection) -> Era:
