@@ -67,6 +67,8 @@ def _root(
     del version
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for wire in ("httpx2", "httpcore2"):  # they log whole URLs, and a server's may hold a key
+        logging.getLogger(wire).setLevel(logging.WARNING)
     # The SDK logs what an upstream did wrong with a traceback each; the pool says it in one sentence.
     if not verbose:
         for chatty, quiet in (("mcp", logging.CRITICAL), ("alembic", logging.WARNING), ("uvicorn", logging.WARNING)):

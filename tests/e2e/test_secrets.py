@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 
 from tests.e2e.running import command, command_json, serving
-from tests.upstreams.running import ROOT, stdio_command
+from tests.upstreams.running import ROOT, lasting_reference, stdio_command
 
 CANARY = "canary-0123456789abcdef"
 
@@ -43,6 +43,19 @@ def test_rotation_under_a_running_gateway_fails_no_call_and_leaks_nothing(tmp_pa
 
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert CANARY.encode() not in everything
+
+
+def test_the_most_talkative_log_holds_no_credential(tmp_path: Path) -> None:
+    with lasting_reference("streamable-http") as server:
+        url = f"{server.launch.url}?key={CANARY}"
+
+        done = command(tmp_path, "--verbose", "servers", "add", "up", "--url", url, "--header", f"X-Key={CANARY}")
+        shown = command(tmp_path, "--verbose", "servers", "show", "up")
+
+    assert (done.returncode, shown.returncode) == (0, 0), done.stderr
+    for text in (done.stdout, done.stderr, shown.stdout, shown.stderr):
+        assert CANARY not in text
+    assert " INFO " in done.stderr
 
 
 def test_without_its_key_every_command_says_so_in_one_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
