@@ -36,7 +36,7 @@ asyncio.run(main())
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """How one is installed and started; `URL` and `PORT` in its command are replaced."""
+    """How one is installed and started; `URL`, `PORT` and `PROGRAM` in its command are replaced."""
 
     name: str
     requirement: str
@@ -51,16 +51,17 @@ class Rival:
         return (self.environment / "bin" / self.command[0]).is_file()
 
     def argv(self, url: str, port: int) -> list[str]:
-        words = {"URL": url, "PORT": str(port)}
-        program, *rest = (words.get(word, word) for word in self.command)
-        return [str(self.environment / "bin" / program), *rest]
+        program = str(self.environment / "bin" / self.command[0])
+        words = {"URL": url, "PORT": str(port), "PROGRAM": program}
+        return [program, *(words.get(word, word) for word in self.command[1:])]
 
 
 RIVALS = (
     Rival(
         "mcp_proxy",
         "mcp-proxy==0.13.0",
-        ("mcp-proxy", "--transport", "streamablehttp", "--stateless", "--port", "PORT", "URL"),
+        # It bridges HTTP to stdio and stdio to HTTP: in front of an HTTP server it takes one of each.
+        ("mcp-proxy", "--stateless", "--port", "PORT", "--", "PROGRAM", "--transport", "streamablehttp", "URL"),
     ),
     Rival("fastmcp_default", "fastmcp==4.1.2", ("python", "-c", _FASTMCP_DEFAULT, "URL", "PORT")),
     Rival("fastmcp_pooled", "fastmcp==4.1.2", ("python", "-c", _FASTMCP_POOLED, "URL", "PORT")),
@@ -73,7 +74,8 @@ def install() -> None:
         if rival.installed and (rival.environment / ".installed").is_file():
             continue
         subprocess.run([sys.executable, "-m", "venv", rival.environment], check=True)
-        pip: list[str | Path] = [rival.environment / "bin" / "python", "-m", "pip", "install", "--quiet", rival.requirement]
+        python = str(rival.environment / "bin" / "python")
+        pip = [python, "-m", "pip", "install", "--quiet", rival.requirement]
         subprocess.run(pip, check=True)
         (rival.environment / ".installed").touch()
 
