@@ -96,21 +96,17 @@ class DirectHttp:
         self._busy.add(wire)
         self._rest.clear()
         try:
-            reply = await wire.exchange(head + body, answers)
-        except BaseException:
-            wire.abort()
-            raise
+            return await wire.exchange(head + body, answers)
         finally:
             self._busy.discard(wire)
             if not self._busy:
                 self._rested_at = asyncio.get_running_loop().time()
                 self._rest.set()
-        if wire.reusable:
-            self._idle.append(wire)
-            wire.keep(self._idle)
-        else:
-            wire.abort()
-        return reply
+            if wire.reusable and wire.open:
+                self._idle.append(wire)
+                wire.keep(self._idle)
+            else:
+                wire.abort()  # spent, failed, or its caller has stopped waiting
 
     async def at_rest(self) -> None:
         """Wait until no exchange is under way."""

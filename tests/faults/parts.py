@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from domain.errors import ToolcribError
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.limits import Backoff, Caps, Deadlines, Limits
 from servers.pool import ServerPool
@@ -75,7 +76,7 @@ async def seconds_of(work: Callable[[], Awaitable[object]]) -> tuple[float, obje
     outcome: object
     try:
         outcome = await work()
-    except Exception as error:  # noqa: BLE001 - whatever comes out is the measurement
+    except (ToolcribError, OSError, EOFError) as error:
         outcome = error
     return time.perf_counter() - began, outcome
 
