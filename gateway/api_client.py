@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, cast
+from urllib.parse import quote
 
 import httpx2
 
 from domain.error_codes import error_for
-from domain.errors import ToolcribError, UpstreamRefused
+from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
 
@@ -38,13 +40,13 @@ class ApiClient:
         return await self._send("GET", path, params={k: v for k, v in params.items() if v is not None})
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return await self._send("POST", path, json=body)
+        return await self._send("POST", path, body)
 
     async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        return await self._send("PATCH", path, json=body)
+        return await self._send("PATCH", path, body)
 
     async def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        return await self._send("PUT", path, json=body)
+        return await self._send("PUT", path, body)
 
     async def delete(self, path: str) -> None:
         await self._send("DELETE", path)
@@ -60,9 +62,12 @@ class ApiClient:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _send(self, method: str, path: str, **kwargs: Any) -> Any:
+    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
+        # ASCII JSON: whatever a terminal passed on, also what is no UTF-8, arrives and is judged at the other end.
+        content = None if body is None else json.dumps(body).encode()
+        headers = {} if body is None else {"content-type": "application/json"}
         try:
-            response = await self._http.request(method, path, **kwargs)
+            response = await self._http.request(method, path, content=content, headers=headers, **kwargs)
         except httpx2.TransportError as error:
             sent = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             message = f"The gateway at {self.base_url} does not answer; start it with `toolcrib serve`."
@@ -70,6 +75,14 @@ class ApiClient:
         if response.is_success:
             return response.json() if response.content else None
         raise _problem(response)
+
+
+def path(*segments: str) -> str:
+    """A path below `/api/v1` whose segments are names, not routes. Raises InvalidInput for what cannot be a name."""
+    for segment in segments:
+        if segment in {"", ".", ".."} or not segment.isprintable():
+            raise InvalidInput(f"{segment!r} is no name.")
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def _problem(response: httpx2.Response) -> ToolcribError:

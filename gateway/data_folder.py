@@ -6,6 +6,7 @@ signpost and is believed only while the lock is held.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.errors import DataFolderInUse, InvalidInput
+from domain.errors import DataFolderInUse, InvalidInput, StorageFull
 
 _LOCK = "owner.lock"
 _ADDRESS = "gateway.json"
@@ -76,10 +77,15 @@ class DataFolder:
     path: Path
 
     def announce(self, url: str | None) -> None:
-        """Tell later processes where this one listens."""
+        """Tell later processes where this one listens. Raises StorageFull, InvalidInput."""
         draft = self.path / f"{_ADDRESS}.new"
-        draft.write_text(json.dumps({"pid": os.getpid(), "url": url}))
-        draft.replace(self.path / _ADDRESS)
+        try:
+            draft.write_text(json.dumps({"pid": os.getpid(), "url": url}))
+            draft.replace(self.path / _ADDRESS)
+        except OSError as error:
+            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            kind, advice = (StorageFull, "free some space") if full else (InvalidInput, "make it writable")
+            raise kind(f"The data folder {self.path} cannot be written ({error.strerror}); {advice}.") from error
 
 
 def _lock(handle: int, folder: Path) -> None:

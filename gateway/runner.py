@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import httpx2
@@ -33,6 +33,14 @@ class Running:
     finished: asyncio.Task[None]
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to the event loop's owner: uvicorn would raise them again and skip everybody's clean-up."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 @asynccontextmanager
 async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
     """Own the folder, listen, serve until the block ends.
@@ -51,7 +59,7 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
                     make_app(crib), http="httptools", ws="none", log_config=None, access_log=False,
                     timeout_graceful_shutdown=_GRACE_S,
                 )  # fmt: skip
-                server = uvicorn.Server(config)
+                server = _Server(config)
                 finished = asyncio.create_task(server.serve(sockets=[listener]), name="http")
                 folder.announce(url)  # the socket listens already: early requests wait in its backlog
                 try:
@@ -67,12 +75,12 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
 async def open_in_process(settings: Settings) -> AsyncIterator[ApiClient]:
     """A short command's gateway: same routes, no socket, no background work. Owns the folder meanwhile."""
     with claim(settings.data):
-        async with open_toolcrib(settings, follow=False) as crib:
-            app = make_app(crib)
-            async with app.router.lifespan_context(app):
-                transport = httpx2.ASGITransport(app=app)
-                async with ApiClient("http://127.0.0.1", transport) as api:
-                    yield api
+        # Without the lifespan: it serves MCP sessions, which no command has, and would wrap errors in groups.
+        async with (
+            open_toolcrib(settings, follow=False) as crib,
+            ApiClient("http://127.0.0.1", httpx2.ASGITransport(app=make_app(crib))) as api,
+        ):
+            yield api
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -41,10 +41,10 @@ class Settings(BaseSettings):
     k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
     memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
     memory_limit: int = Field(default=128, ge=1, le=4096, description="Most tools a session holds.")
-    session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds until an unused session expires.")
+    session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds until a session expires.")
     poll_s: float = Field(default=300.0, gt=0, description="Seconds between catalogue polls, jittered by 20 %.")
     call_timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Deadline of a tool call.")
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 
     @model_validator(mode="after")
     def _expand(self) -> Self:

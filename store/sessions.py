@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import SessionNotFound
@@ -64,16 +64,11 @@ class SessionRepository:
         return await self._database.transaction(work)
 
     async def list(
-        self, tenant: str, *, now: float, subject: str | None = None, after: str | None = None, limit: int = 100
+        self, tenant: str, *, now: float, subject: str | None = None, offset: int = 0, limit: int = 100
     ) -> list[tuple[Session, ToolMemory]]:
-        """Live sessions, the newest first, behind the session id `after`."""
+        """Live sessions, the newest first. By offset: a handle must not stand in a query string, so it is no cursor."""
         query = select(SESSIONS).where(*_live(tenant, subject, None, now))
-        if after is not None:
-            last = select(SESSIONS.c.created_at, SESSIONS.c.id).where(
-                SESSIONS.c.tenant == tenant, SESSIONS.c.id == after
-            )
-            query = query.where(tuple_(SESSIONS.c.created_at, SESSIONS.c.id) < last.scalar_subquery())
-        query = query.order_by(SESSIONS.c.created_at.desc(), SESSIONS.c.id.desc()).limit(limit)
+        query = query.order_by(SESSIONS.c.created_at.desc(), SESSIONS.c.id.desc()).offset(offset).limit(limit)
         rows = await self._database.rows(query)
         return [(_session(row), _memory(row)) for row in rows]
 

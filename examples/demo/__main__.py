@@ -60,7 +60,7 @@ async def _serve(settings: Settings, entries: tuple[ConfigEntry, ...], *, once: 
             raise SystemExit(f"{len(failed)} servers could not be synced.")
         if not once:
             console.print("\nServing until you press Ctrl-C.")
-            await running.finished
+            await asyncio.shield(running.finished)
 
 
 async def _register(api: ApiClient, entries: tuple[ConfigEntry, ...]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import call_json
 from gateway.use_cases.call import MAX_TIMEOUT_S, Invocation
+from gateway.wire_json import compact_json
 
 router = APIRouter(tags=["call"])
 
@@ -28,5 +28,4 @@ class CallBody(BaseModel):
 async def call(body: CallBody, crib: Crib, caller: Caller) -> Response:
     """The upstream's result under `result`, untouched, with our metadata beside it."""
     answer = await crib.call(caller, Invocation(body.tool, body.arguments, body.session_id, body.timeout_s))
-    text = json.dumps(call_json(answer), separators=(",", ":"), ensure_ascii=False)
-    return Response(text, media_type="application/json")
+    return Response(compact_json(call_json(answer)), media_type="application/json")

@@ -56,5 +56,6 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
-    logger.error("Unexpected error in %s %s", request.method, request.url.path, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", "an unknown route")  # not the path: it may hold a handle
+    logger.error("Unexpected error in %s %s", request.method, route, exc_info=error)
     return problem(500, ToolcribError.code, ToolcribError().message)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import search_json
 from gateway.use_cases.search import Ask
+from gateway.wire_json import compact_json
 
 router = APIRouter(tags=["search"])
 
@@ -31,4 +30,4 @@ async def search(body: SearchBody, crib: Crib, caller: Caller) -> Response:
     ask = Ask(tuple(body.queries), body.k, body.session_id, body.profile, body.new_session)
     answer = search_json(await crib.search(caller, ask), explain=body.explain)
     # Serialised here: upstream schemas are plain JSON already, and validating them again would cost more than finding.
-    return Response(json.dumps(answer, separators=(",", ":"), ensure_ascii=False), media_type="application/json")
+    return Response(compact_json(answer), media_type="application/json")

@@ -21,7 +21,7 @@ class OAuthClient(BaseModel):
     client_secret: SecretStr | None = None
 
 
-@router.put("/servers/{server}/oauth-client")
+@router.put("/servers/{server:path}/oauth-client")
 async def use_client(server: str, body: OAuthClient, crib: Crib, caller: Caller) -> dict[str, Any]:
     """Use this client at the server's authorization server, instead of registering one."""
     secret = body.client_secret.get_secret_value() if body.client_secret is not None else None

@@ -62,13 +62,13 @@ async def listing(crib: Crib, caller: Caller) -> dict[str, Any]:
     return {"servers": [server_json(view) for view in views]}
 
 
-@router.get("/servers/{server}")
+@router.get("/servers/{server:path}")
 async def show(server: str, crib: Crib, caller: Caller) -> dict[str, Any]:
     view = await crib.servers.show(caller, server)
     return {**server_json(view), "stderr": crib.pool.stderr(view.server.tenant, view.server.slug)}
 
 
-@router.patch("/servers/{server}")
+@router.patch("/servers/{server:path}")
 async def change(server: str, body: ServerChange, crib: Crib, caller: Caller) -> dict[str, Any]:
     """Switch a server on or off, trust it or stop to; what is not given stays."""
     if body.enabled is not None:
@@ -78,6 +78,6 @@ async def change(server: str, body: ServerChange, crib: Crib, caller: Caller) ->
     return server_json(await crib.servers.show(caller, server))
 
 
-@router.delete("/servers/{server}", status_code=204)
+@router.delete("/servers/{server:path}", status_code=204)
 async def remove(server: str, crib: Crib, caller: Caller) -> None:
     await crib.servers.remove(caller, server)

@@ -37,12 +37,15 @@ async def create(body: NewSession, crib: Crib, caller: Caller) -> dict[str, Any]
 
 @router.get("/sessions")
 async def listing(
-    crib: Crib, caller: Caller, after: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    crib: Crib,
+    caller: Caller,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    found = await crib.sessions.listing(caller, after=after, limit=limit)
+    found = await crib.sessions.listing(caller, offset=offset, limit=limit)
     return {
         "sessions": [session_json(session, memory) for session, memory in found],
-        "next": found[-1][0].id if len(found) == limit else None,
+        "next": offset + limit if len(found) == limit else None,
     }
 
 

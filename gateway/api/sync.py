@@ -13,14 +13,13 @@ from gateway.presenters import run_json
 router = APIRouter(tags=["sync"])
 
 
-@router.post("/servers/{server}/sync")
+@router.post("/servers/{server:path}/sync")
 async def sync_now(server: str, crib: Crib, caller: Caller, *, full: bool = False) -> dict[str, Any]:
     """List the server now and bring the catalogue level. A failed sync is a run with an `error`, not an HTTP error."""
     known = await crib.servers.resolve(caller, server)
     if not known.enabled:
         raise Conflict(f"Server {known.slug!r} is disabled; enable it before syncing it.")
     run = await crib.engine.sync_server(known.tenant, known.slug, trigger="command", full=full)
-    await crib.indexer.drain()
     return run_json(run)
 
 

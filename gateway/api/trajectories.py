@@ -31,6 +31,6 @@ async def _lines(crib: Toolcrib, caller: Principal) -> AsyncIterator[str]:
         page = await crib.store.events.read(caller.tenant, after=after, limit=_PAGE)
         for logged in page:
             after = logged.seq
-            yield json.dumps({"seq": logged.seq, **asdict(logged.event)}, ensure_ascii=False) + "\n"
+            yield json.dumps({"seq": logged.seq, **asdict(logged.event)}, default=str) + "\n"
         if len(page) < _PAGE:
             return

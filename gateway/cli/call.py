@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import InvalidInput
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, out, print_json
 from gateway.cli.shell import Shell, command
@@ -28,9 +27,9 @@ async def call(
     try:
         parsed = json.loads(arguments)
     except ValueError as error:
-        raise InvalidInput(f"--arguments is no JSON: {error}.") from error
+        raise typer.BadParameter(f"it is no JSON: {error}", param_hint="--arguments") from error
     if not isinstance(parsed, dict):
-        raise InvalidInput('--arguments must be a JSON object, as in \'{"path": "README.md"}\'.')
+        raise typer.BadParameter("it must be an object that fits the tool's input schema", param_hint="--arguments")
     body = {"tool": tool, "arguments": parsed, "session_id": session, "timeout_s": timeout_s}
     async with connect(shell.settings) as api:
         answer = await api.post("/call", body)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from domain.errors import ToolcribError
 from domain.servers import ServerStatus
+from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, out, print_json, table
 from gateway.cli.shell import Shell, command
@@ -41,7 +42,7 @@ async def doctor(shell: Shell) -> Exit:
     try:
         async with connect(settings) as api:
             servers = (await api.get("/servers"))["servers"]
-            details = [await api.get(f"/servers/{server['server']}") for server in servers]
+            details = [await api.get(path("servers", server["server"])) for server in servers]
         findings.append(Finding("gateway", "ok", "answers"))
         findings += [_server(server, settings) for server in details]
         if not servers:

@@ -70,6 +70,8 @@ def _root(
     for wire in ("httpx2", "httpcore2"):  # they log whole URLs, and a server's may hold a key
         logging.getLogger(wire).setLevel(logging.WARNING)
     # The SDK logs what an upstream did wrong with a traceback each; the pool says it in one sentence.
+    for requests in ("httpx", "httpx2", "httpcore", "httpcore2"):
+        logging.getLogger(requests).setLevel(logging.WARNING)  # they log whole URLs, with the secrets in them
     if not verbose:
         for chatty, quiet in (("mcp", logging.CRITICAL), ("alembic", logging.WARNING), ("uvicorn", logging.WARNING)):
             logging.getLogger(chatty).setLevel(quiet)

@@ -10,8 +10,11 @@ from enum import IntEnum
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-out = Console(highlight=False)
+_PIPED_WIDTH = 160
+_NARROWEST = 20
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 
@@ -31,19 +34,23 @@ def print_json(value: object) -> None:
 
 
 def table(*columns: str, rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
-    """A plain table; `right` names the columns of numbers. The last column is cut where the line ends."""
+    """A plain table; `right` names the columns of numbers. What the last column has too much is cut, nothing else."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    others = sum(max(len(line[at]) for line in [list(columns), *cells]) + 2 for at in range(len(columns) - 1))
+    room = max(_NARROWEST, out.width - others)
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        is_last = column == columns[-1] and column not in right
-        made.add_column(
-            column,
-            justify="right" if column in right else "left",
-            overflow="ellipsis" if is_last else "fold",
-            no_wrap=is_last,
+        made.add_column(Text(column), justify="right" if column in right else "left", no_wrap=True)
+    for line in cells:
+        made.add_row(
+            *(Text(cell) for cell in line[:-1]), Text(line[-1]) if columns[-1] in right else _cut(line[-1], room)
         )
-    for row in rows:
-        made.add_row(*(str(cell) for cell in row))
     return made
+
+
+def _cut(text: str, room: int) -> Text:
+    line = " ".join(text.split())
+    return Text(line if len(line) <= room else f"{line[: room - 1]}…")
 
 
 def progress() -> Progress:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from domain.errors import ToolcribError
-from gateway.api_client import ApiClient
+from gateway.api_client import ApiClient, path
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, err, out, print_json, progress
 from gateway.cli.shell import Shell
@@ -57,9 +57,9 @@ async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
     }
     server = (await api.post("/servers", body))["server"]
     if not entry.enabled:
-        await api.patch(f"/servers/{server}", {"enabled": False})
+        await api.patch(path("servers", server), {"enabled": False})
         return {"server": server, "added": 0, "unchanged": 0, "error": None}
-    run: dict[str, Any] = await api.post(f"/servers/{server}/sync")
+    run: dict[str, Any] = await api.post(path("servers", server, "sync"))
     return run
 
 

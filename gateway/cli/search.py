@@ -14,7 +14,7 @@ from gateway.cli.shell import Shell, command
 @command
 async def search(
     query: Annotated[list[str], typer.Argument(help="What the tool should do, or its name.")],
-    k: Annotated[int, typer.Option(help="Tools to return.")] = 5,
+    k: Annotated[int | None, typer.Option(help="Tools to return.", show_default="5", min=1, max=100)] = None,
     session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
     profile: Annotated[str | None, typer.Option(help="hybrid, dense or bm25.", show_default="hybrid")] = None,
     *,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import InvalidInput
+from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.output import out, print_json
 from gateway.cli.shell import Shell, command
@@ -47,7 +48,7 @@ async def oauth_client(
     """
     secret = None if secret_file is None else _read(secret_file)
     async with connect(shell.settings) as api:
-        done = await api.put(f"/servers/{name}/oauth-client", {"client_id": client_id, "client_secret": secret})
+        done = await api.put(path("servers", name, "oauth-client"), {"client_id": client_id, "client_secret": secret})
     if shell.as_json:
         print_json(done)
     else:

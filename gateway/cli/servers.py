@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from domain.servers import Launch, Transport
+from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
 from gateway.cli.output import Exit, err, out, print_json, table
@@ -68,7 +69,7 @@ async def listing(shell: Shell) -> None:
 async def show(name: Name, shell: Shell) -> None:
     """One server: how it is reached, how it fares, what it last wrote to standard error."""
     async with connect(shell.settings) as api:
-        server = await api.get(f"/servers/{name}")
+        server = await api.get(path("servers", name))
     if shell.as_json:
         print_json(server)
         return
@@ -112,7 +113,7 @@ async def distrust(name: Name, shell: Shell) -> None:
 async def remove(name: Name, shell: Shell) -> None:
     """Forget a server and its tools."""
     async with connect(shell.settings) as api:
-        await api.delete(f"/servers/{name}")
+        await api.delete(path("servers", name))
     if shell.as_json:
         print_json({"removed": name})
     else:
@@ -121,7 +122,7 @@ async def remove(name: Name, shell: Shell) -> None:
 
 async def _change(shell: Shell, name: str, done: str, **settings: bool) -> None:
     async with connect(shell.settings) as api:
-        server = await api.patch(f"/servers/{name}", settings)
+        server = await api.patch(path("servers", name), settings)
     if shell.as_json:
         print_json(server)
     else:

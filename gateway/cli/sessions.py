@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.output import out, print_json, table
 from gateway.cli.shell import Shell, command
@@ -33,7 +34,7 @@ async def listing(shell: Shell) -> None:
 async def show(session: Id, shell: Shell) -> None:
     """What a session holds, since when, why, how large, how often used."""
     async with connect(shell.settings) as api:
-        memory = await api.get(f"/sessions/{session}/memory")
+        memory = await api.get(path("sessions", session, "memory"))
     if shell.as_json:
         print_json(memory)
         return
@@ -51,7 +52,7 @@ async def show(session: Id, shell: Shell) -> None:
 async def forget(session: Id, shell: Shell) -> None:
     """Delete a session and its memory."""
     async with connect(shell.settings) as api:
-        await api.delete(f"/sessions/{session}")
+        await api.delete(path("sessions", session))
     if shell.as_json:
         print_json({"forgotten": session})
     else:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.errors import ToolcribError
-from gateway.api_client import ApiClient
+from gateway.api_client import ApiClient, path
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, out, print_json, progress, table
 from gateway.cli.shell import Shell, command
@@ -45,7 +45,7 @@ def _show(runs: list[dict[str, Any]], shell: Shell) -> Exit:
     if shell.as_json:
         print_json({"runs": runs})
     elif not runs:
-        out.print("No servers yet. Register some: toolcrib servers import mcp.json")
+        out.print("No server is registered and enabled. See: toolcrib servers list")
     else:
         columns = ("added", "changed", "removed", "unchanged", "embedded")
         rows = [(run["server"], *(run[column] for column in columns), _remark(run)) for run in runs]
@@ -56,7 +56,7 @@ def _show(runs: list[dict[str, Any]], shell: Shell) -> Exit:
 
 async def _sync_one(api: ApiClient, name: str, *, full: bool) -> dict[str, Any]:
     try:
-        run: dict[str, Any] = await api.post(f"/servers/{name}/sync" + ("?full=true" if full else ""))
+        run: dict[str, Any] = await api.post(path("servers", name, "sync") + ("?full=true" if full else ""))
     except ToolcribError as error:
         counts = dict.fromkeys(("added", "changed", "removed", "unchanged", "embedded"), 0)
         return {"server": name, **counts, "error": error.message, "warnings": []}

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.output import out, print_json, table
 from gateway.cli.shell import Shell, command
@@ -21,7 +22,7 @@ Tool = Annotated[str, typer.Argument(help="The tool's name, as agents see it or 
 async def show(tool: Tool, shell: Shell) -> None:
     """One tool: what its server says, and what is laid over it."""
     async with connect(shell.settings) as api:
-        shown = await api.get(f"/tools/{tool}")
+        shown = await api.get(path("tools", tool))
     if shell.as_json:
         print_json(shown)
         return
@@ -65,7 +66,7 @@ async def reset(
 
 async def _change(shell: Shell, tool: str, changes: dict[str, Any], said: str) -> None:
     async with connect(shell.settings) as api:
-        shown = await api.patch(f"/tools/{tool}", changes)
+        shown = await api.patch(path("tools", tool), changes)
     if shell.as_json:
         print_json(shown)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.api_client import ApiClient
+from gateway.api_client import ApiClient, path
 from gateway.mcp.meta_tools import Behind
 
 
@@ -33,5 +33,5 @@ class RemoteBackend:
         return answer
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
-        change: Mapping[str, Any] = await self._api.post(f"/sessions/{session}/memory", {"remove": list(names)})
+        change: Mapping[str, Any] = await self._api.post(path("sessions", session, "memory"), {"remove": list(names)})
         return change

@@ -6,7 +6,6 @@ Refuses to know: where the backend runs. Both protocol eras are served by the SD
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
 from gateway.mcp.backend import Backend
 from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
 from gateway.mcp.tasks import refuse_tasks
+from gateway.wire_json import compact_json
 
 BackendFor = Callable[[], Backend]
 """The backend of the current request: seam for the verified principal (a later issue)."""
@@ -103,7 +103,7 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
         if result["degraded"]:
             entry["degraded"] = result["degraded"]
         results.append(entry)
-    return _texts_result(_compact({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
+    return _texts_result(compact_json({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
 
 
 def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
 
 def _removed(change: Mapping[str, Any], session: str) -> dict[str, Any]:
     facts = {key: change[key] for key in ("removed", "unknown", "refused") if change[key]}
-    return _texts_result(_compact(facts), _memory_line(session, change))
+    return _texts_result(compact_json(facts), _memory_line(session, change))
 
 
 def _failed(error: ToolcribError) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _failed(error: ToolcribError) -> dict[str, Any]:
     if error.retry_after_s is not None:
         body["retry_after_s"] = error.retry_after_s
         meta = {"_meta": {META_RETRY_AFTER: error.retry_after_s}}  # for the client, beside the text for its model
-    return {"content": [{"type": "text", "text": _compact(body)}], "isError": True, **meta}
+    return {"content": [{"type": "text", "text": compact_json(body)}], "isError": True, **meta}
 
 
 def _memory_line(session: str, memory: Mapping[str, Any]) -> str:
@@ -150,10 +150,6 @@ def _memory_line(session: str, memory: Mapping[str, Any]) -> str:
 
 def _texts_result(*texts: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": text} for text in texts]}
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _text(arguments: Mapping[str, Any], key: str, *, required: bool) -> str | None:

@@ -39,6 +39,8 @@ class Ask:
             raise InvalidInput(f"A search takes 1 to {MAX_QUERIES} queries, not {len(self.queries)}.")
         if any(not query.strip() for query in self.queries):
             raise InvalidInput("A query is empty; write what the tool should do in a few words.")
+        if any("\ud800" <= character <= "\udfff" for query in self.queries for character in query):
+            raise InvalidInput("A query is not text (it holds half of a character); send it as UTF-8.")
         if any(len(query) > MAX_QUERY_CHARS for query in self.queries):
             raise InvalidInput(f"A query is longer than {MAX_QUERY_CHARS:,} characters; ask for one need at a time.")
 

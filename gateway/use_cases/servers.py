@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.errors import Forbidden, NameTaken
+from domain.errors import Forbidden, NameTaken, Unavailable
 from domain.identity import Principal
 from domain.names import slug_for
 from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
@@ -71,7 +72,8 @@ class Servers:
 
     async def resolve(self, principal: Principal, name: str) -> UpstreamServer:
         """A server by slug or title. Raises ServerNotFound."""
-        for server in await self._store.servers.list(principal.tenant):
+        servers = await self._store.servers.list(principal.tenant)
+        for server in sorted(servers, key=lambda server: server.slug != name):  # a title never hides a slug
             if name in {server.slug, server.title}:
                 return server
         return await self._store.servers.get(principal.tenant, name)
@@ -102,7 +104,9 @@ class Servers:
         await self._authorizer.forget(server.tenant, server.slug)
         await self._pool.drop(server.tenant, server.slug)
         self._catalogue.forget(server.tenant, server.slug)
-        await self._indexer.drain()
+        self._indexer.wake()
+        with contextlib.suppress(Unavailable):  # removed it is; the index follows when it can
+            await self._indexer.drain()
         await self._freshness.catalogue_changed(await self._store.changes.head())
 
     async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:

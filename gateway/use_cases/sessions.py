@@ -46,7 +46,7 @@ class Sessions:
             id=mint_handle(),
             subject=principal.subject,
             mode=mode or self._defaults.mode,
-            limits=SessionLimits(max_tools or self._defaults.max_tools),
+            limits=SessionLimits(self._defaults.max_tools if max_tools is None else max_tools),
             created_at=now,
             expires_at=now + self._defaults.ttl_s,
         )
@@ -57,11 +57,9 @@ class Sessions:
         """Raises SessionNotFound, also for a session of somebody else."""
         return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, time.time())
 
-    async def listing(
-        self, principal: Principal, *, after: str | None, limit: int
-    ) -> Sequence[tuple[Session, ToolMemory]]:
+    async def listing(self, principal: Principal, *, offset: int, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(
-            principal.tenant, now=time.time(), subject=_owner(principal), after=after, limit=limit
+            principal.tenant, now=time.time(), subject=_owner(principal), offset=offset, limit=limit
         )
 
     async def forget(self, principal: Principal, session_id: str) -> None:

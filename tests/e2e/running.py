@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -42,12 +43,18 @@ def serving(data: Path, *, port: int = 0, **settings: str) -> Iterator[GatewayPr
         text=True,
         env=environment(**settings),
     )
+    assert process.stderr is not None
+    drain = threading.Thread(target=_drain, args=(process.stderr,), daemon=True)
     try:
         url = _address(process, started)
+        drain.start()
         yield GatewayProcess(process, data, url, time.perf_counter() - started)
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
+        if drain.is_alive():
+            drain.join()
+        process.stderr.close()
 
 
 def command(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +75,12 @@ def command_json(data: Path, *arguments: str) -> Any:
 def environment(**settings: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOOLCRIB_")}
     return kept | {f"TOOLCRIB_{name.upper()}": value for name, value in settings.items()}
+
+
+def _drain(log: IO[str]) -> None:
+    """Read on: a gateway whose log nobody reads stops when the pipe is full."""
+    for line in log:
+        sys.stderr.write(line)
 
 
 def _address(process: subprocess.Popen[str], started: float) -> str:
