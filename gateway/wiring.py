@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.catalogue import SyncRun
-from domain.errors import InvalidInput, Unavailable
+from domain.errors import InvalidInput, ToolcribError, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.sealing_keys import sealing_keys
@@ -35,6 +35,8 @@ from sync.indexer import Indexer
 from sync.schedule import Pace, SyncSchedule
 
 logger = logging.getLogger(__name__)
+
+_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         stack.push_async_callback(crib.engine.close)
         background: list[Coroutine[Any, Any, None]] = [crib.indexer.run()]
         if follow:
-            background += [crib.schedule.run(), index.warm_up()]
+            background += [crib.schedule.run(), index.warm_up(), _expire_sessions(store)]
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
@@ -148,6 +150,16 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
     )
 
 
+async def _expire_sessions(store: Store) -> None:
+    """Delete expired sessions now and every hour; nobody can see them meanwhile."""
+    while True:
+        try:
+            await store.sessions.expire(time.time())
+        except ToolcribError as error:
+            logger.warning("Expired sessions were not deleted: %s", error.message)
+        await asyncio.sleep(_HOUR_S)
+
+
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -158,7 +170,6 @@ async def _warm(crib: Toolcrib) -> None:
 
     An index that is level is compared with the store by the indexer, behind the first requests.
     """
-    await crib.store.sessions.expire(time.time())
     head = await crib.store.changes.head()
     crib.freshness.catalogue_at(head)
     try:

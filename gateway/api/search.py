@@ -17,7 +17,7 @@ class SearchBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     queries: list[str] = Field(description="One short phrase per needed tool.")
-    k: int | None = Field(default=None, description="Tools per query, 1 to 100.")
+    k: int | None = Field(default=None, strict=True, description="Tools per query, 1 to 100.")
     session_id: str | None = Field(default=None, description="Put what is found into this session's tool memory.")
     new_session: bool = Field(default=False, description="Open a session when none is given.")
     explain: bool = Field(default=False, description="Add scores per stage and the nearest losers.")

@@ -31,6 +31,8 @@ _SCROLL = 1000
 _CURSOR = "00000000-0000-0000-0000-000000000000"
 """A point without vectors and without a tenant, so that no search sees it; its payload is the cursor."""
 
+_REASON_CHARS = 120
+
 
 class RemoteEngine:
     """Made by `open`. Every method raises IndexUnavailable when the server does not answer or refuses."""
@@ -128,6 +130,7 @@ def _client_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (ApiException, QdrantException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:_REASON_CHARS] or "no reason given"
         raise IndexUnavailable(
-            f"The Qdrant server failed while {doing} ({type(error).__name__}); check its URL, key and version."
+            f"The Qdrant server failed while {doing} ({reason}); check TOOLCRIB_QDRANT_URL, its key and its version."
         ) from error
