@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from domain.errors import EmbedderUnavailable
 from index.embedders.models import MINILM_INT8, ModelDescription
+from index.embedders.texts import encodable
 from index.embedders.vectors import unit_rows
 from index.ports import Matrix
 
@@ -95,8 +96,7 @@ class MiniLMEmbedder:
         return self._loaded
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        # Lone surrogates are legal in JSON escapes and illegal in UTF-8, which the tokenizer takes.
-        printable = [text.encode("utf-8", "replace").decode() for text in texts]
+        printable = encodable(texts)
         return [encoding.ids for encoding in self._load().tokenizer.encode_batch_fast(printable)]
 
     def _infer(self, batch: list[list[int]]) -> Matrix:

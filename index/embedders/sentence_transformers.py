@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from domain.errors import EmbedderUnavailable
+from index.embedders.texts import encodable
 from index.embedders.vectors import require_shape, unit_rows
 from index.ports import Matrix
 
@@ -62,7 +63,7 @@ class SentenceTransformersEmbedder:
         await asyncio.to_thread(self._worker.shutdown)
 
     def _infer(self, texts: list[str]) -> Matrix:
-        vectors = self._model.encode(texts, batch_size=BATCH, show_progress_bar=False, convert_to_numpy=True)
+        vectors = self._model.encode(encodable(texts), batch_size=BATCH, show_progress_bar=False, convert_to_numpy=True)
         matrix = unit_rows(np.asarray(vectors, dtype=np.float32))
         return require_shape(matrix, len(texts), self._dimension, self._version)
 
