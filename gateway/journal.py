@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from domain.errors import ToolcribError
+from domain.errors import ToolcribError, Unavailable
 from domain.events import Event, Versions
 
 logger = logging.getLogger(__name__)
@@ -57,14 +57,13 @@ class Journal:
         return event
 
     async def flush(self) -> None:
-        """Write everything recorded so far. Raises StoreUnavailable or StorageFull and keeps what was not written."""
+        """Write everything recorded so far; an event that the database refuses is dropped alone, and counted.
+
+        Raises StoreUnavailable or StorageFull and keeps what was not written.
+        """
         async with self._lock:
             while self._pending:
-                batch = self._pending[:BATCH]
-                await self._sink.append(batch)
-                taken = {event.id for event in batch}
-                self._pending = [event for event in self._pending if event.id not in taken]
-                self.written += len(batch)
+                await self._write(self._pending[:BATCH])
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="journal")
@@ -79,6 +78,25 @@ class Journal:
         except ToolcribError as error:
             logger.warning("%d events could not be written at shutdown: %s", len(self._pending), error.message)
 
+    async def _write(self, batch: Sequence[Event]) -> None:
+        """Halves a batch that is refused until what is refused is one event: the others must not wait behind it."""
+        try:
+            await self._sink.append(batch)
+        except Unavailable:
+            raise
+        except (ToolcribError, ValueError) as error:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._write(batch[:middle])
+                await self._write(batch[middle:])
+                return
+            self.dropped += 1
+            logger.warning("One %s event was dropped, since it cannot be written: %s", batch[0].kind.value, error)
+        else:
+            self.written += len(batch)
+        settled = {event.id for event in batch}
+        self._pending = [event for event in self._pending if event.id not in settled]
+
     async def _run(self) -> None:
         while True:
             try:
@@ -91,6 +109,8 @@ class Journal:
                 await self.flush()
             except ToolcribError as error:
                 logger.warning("Events are kept in memory (%d): %s", len(self._pending), error.message)
+            except Exception:  # outermost loop: a log that stops would stop in silence
+                logger.exception("Events are kept in memory (%d): an unforeseen error.", len(self._pending))
 
     def _linked(self, event: Event, session_id: str) -> Event:
         key = (event.tenant, session_id)

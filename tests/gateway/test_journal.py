@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from domain.errors import StoreUnavailable
+from domain.errors import InvalidInput, StoreUnavailable
 from domain.events import Event, EventKind, Versions
 from gateway.journal import BATCH, CAPACITY, Journal
 
@@ -85,3 +86,50 @@ async def test_closing_writes_the_rest() -> None:
     made = log.record(event()).id
     await log.close()
     assert sink.ids == [made]
+
+
+class Picky(Sink):
+    """Refuses batches with one certain event, as PostgreSQL refuses a NUL in a text."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.refused: set[str] = set()
+
+    async def append(self, events: Sequence[Event]) -> None:
+        if any(event.id in self.refused for event in events):
+            raise self.error
+        await super().append(events)
+
+
+@pytest.mark.parametrize("error", [InvalidInput("No."), ValueError("no")])
+async def test_an_event_that_cannot_be_written_is_dropped_alone(error: Exception) -> None:
+    sink = Picky(error)
+    log = journal(sink)
+    made = [log.record(event()).id for _ in range(BATCH + 3)]
+    sink.refused = {made[7], made[BATCH]}
+    await log.flush()
+    assert sink.ids == [id_ for id_ in made if id_ not in sink.refused]
+    assert (log.written, log.dropped) == (BATCH + 1, 2)
+
+
+async def test_the_writer_goes_on_after_an_unforeseen_error(caplog: pytest.LogCaptureFixture) -> None:
+    failed, written = asyncio.Event(), asyncio.Event()
+
+    class Moody(Sink):
+        async def append(self, events: Sequence[Event]) -> None:
+            if not failed.is_set():
+                failed.set()
+                raise KeyError
+            await super().append(events)
+            written.set()
+
+    sink = Moody()
+    log = journal(sink)
+    log.start()
+    made = log.record(event()).id
+    async with asyncio.timeout(10):
+        await written.wait()
+    await log.close()
+    assert sink.ids == [made]
+    assert "an unforeseen error" in caplog.text
