@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.canonical import canonical_json, sha256_hex
@@ -76,10 +76,12 @@ class Call:
         """Raises ToolNotFound, SessionNotFound, and the UpstreamError family."""
         started = time.perf_counter()
         tool: ServedTool | None = None
+        logged = replace(asked, session_id=None)  # a handle is logged once it is known to be this principal's
         try:
-            tool = await self._resolve(principal, asked.tool)
             if asked.session_id is not None:
                 await self._sessions.show(principal, asked.session_id)
+                logged = asked
+            tool = await self._resolve(principal, asked.tool)
             server = await self._catalogue.server(principal.tenant, tool.entry.server)
             if not server.enabled:
                 raise UpstreamUnreachable(f"Server {server.slug!r} is disabled; an admin can enable it.")
@@ -93,10 +95,10 @@ class Call:
                 repeatable=server.trusted and document.says_repeatable,
             )
         except ToolcribError as error:
-            self._record(principal, asked, tool, _outcome_of(error), started, {"error": error.code})
+            self._record(principal, logged, tool, _outcome_of(error), started, {"error": error.code})
             raise
         outcome = Outcome.TOOL_ERROR if result.is_error else Outcome.OK
-        self._record(principal, asked, tool, outcome, started, {})
+        self._record(principal, logged, tool, outcome, started, {})
         memory = None
         if asked.session_id is not None:
             memory = await self._sessions.used(principal, asked.session_id, tool)
@@ -142,11 +144,19 @@ class Call:
                     "tool_id": tool.entry.tool_id if tool else asked.tool,
                     "server": tool.entry.server if tool else None,
                     "contract_hash": tool.entry.document.contract_hash if tool else None,
-                    "arguments_hash": sha256_hex(canonical_json(asked.arguments)),
+                    "arguments_hash": _arguments_hash(asked.arguments),
                     **more,
                 },
             )
         )
+
+
+def _arguments_hash(arguments: Mapping[str, Any]) -> str | None:
+    """None for what is no JSON: such a call is refused, and its record must not fail on it."""
+    try:
+        return sha256_hex(canonical_json(arguments))
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def _outcome_of(error: ToolcribError) -> Outcome:
