@@ -20,15 +20,21 @@ class LocalBackend:
         self._crib = crib
         self._principal = principal
         self._behind: Behind | None = None
+        self._epoch = 0  # counts changes: what was counted before one must not be kept after it
         crib.freshness.on_catalogue_change(self._forget)
 
     async def behind(self) -> Behind:
         """As the catalogue stands; counted anew only when it has changed, since clients list often."""
-        if self._behind is None:
-            self._behind = await self._count()
-        return self._behind
+        if self._behind is not None:
+            return self._behind
+        epoch = self._epoch
+        behind = await self._count()
+        if epoch == self._epoch:
+            self._behind = behind
+        return behind
 
     async def _forget(self) -> None:
+        self._epoch += 1
         self._behind = None
 
     async def _count(self) -> Behind:

@@ -47,14 +47,17 @@ class CatalogueReader:
         self._store = store
         self._tools: OrderedDict[tuple[str, str], ServedTool] = OrderedDict()
         self._servers: dict[tuple[str, str], tuple[float, UpstreamServer]] = {}
+        self._epoch = 0  # counts `forget`: what was read before it must not be kept after it
 
     async def server(self, tenant: str, slug: str) -> UpstreamServer:
         """A server as it was at most `SERVER_AGE_S` ago. Raises ServerNotFound."""
         read_at, server = self._servers.get((tenant, slug), (-SERVER_AGE_S, None))
         now = time.monotonic()
         if server is None or now - read_at > SERVER_AGE_S:
+            epoch = self._epoch
             server = await self._store.servers.get(tenant, slug)
-            self._servers[tenant, slug] = (now, server)
+            if epoch == self._epoch:
+                self._servers[tenant, slug] = (now, server)
         return server
 
     async def get_many(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
@@ -62,18 +65,22 @@ class CatalogueReader:
         found = {name: tool for name in names if (tool := self._tools.get((tenant, name))) is not None}
         missing = [name for name in dict.fromkeys(names) if name not in found]
         if missing:
+            epoch = self._epoch
             aliases = [name for name in missing if SEPARATOR not in name]
             entries = await self._store.catalogue.get(tenant, [name for name in missing if SEPARATOR in name])
             if aliases:
                 entries |= await self._store.catalogue.by_alias(tenant, aliases)
-            for name, entry in entries.items():
-                found[name] = self._tools[tenant, name] = ServedTool.of(entry)
+            read = {name: ServedTool.of(entry) for name, entry in entries.items()}
+            found |= read
+            if epoch == self._epoch:
+                self._tools.update({(tenant, name): tool for name, tool in read.items()})
             while len(self._tools) > CAPACITY:
                 self._tools.popitem(last=False)
         return found
 
     def forget(self, tenant: str, server: str) -> None:
         """Read this server and its tools again."""
+        self._epoch += 1
         self._servers.pop((tenant, server), None)
         stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
         for key in stale:

@@ -1,0 +1,42 @@
+"""What was read before a change is not remembered after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from domain.catalogue import CatalogueDiff
+from domain.tools import CatalogueTool, ToolState
+from gateway.use_cases.catalogue import CatalogueReader
+from store.store import Store
+from tests.store.making import NOW, TENANT, a_server, a_tool, adding
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_read_that_a_removal_overtakes_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/toolcrib.db")
+    await store.servers.add(a_server())
+    await store.catalogue.apply(TENANT, "files", adding(a_tool("read")), expected_generation=0, at=NOW)
+    reader = CatalogueReader(store)
+    read = store.catalogue.get
+
+    async def overtaken(tenant: str, tool_ids: Sequence[str]) -> dict[str, CatalogueTool]:
+        found = await read(tenant, tool_ids)
+        gone = CatalogueDiff(removed=("files__read",))
+        await store.catalogue.apply(TENANT, "files", gone, expected_generation=1, at=NOW)
+        reader.forget(TENANT, "files")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.catalogue, "get", overtaken)
+        before = await reader.get_many(TENANT, ["files__read"])
+    after = await reader.get_many(TENANT, ["files__read"])
+    await store.close()
+
+    assert before["files__read"].entry.state is ToolState.ACTIVE
+    assert after["files__read"].entry.state is ToolState.REMOVED
