@@ -69,6 +69,7 @@ class UpstreamServer:
     generation: int = 0  # counts the catalogue changes committed for this server; 0 = never synced
     trusted: bool = False  # whether an admin relies on what it says about its tools: read-only, idempotent
     allow_private: bool = False  # whether what it points to (its authorization server) may be on a private network
+    unreadable: str | None = None  # why its stored credentials cannot be opened; `launch` is then without them
 
     def __post_init__(self) -> None:
         if not is_slug(self.slug):

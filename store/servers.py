@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
-from domain.errors import Conflict, NameTaken, ServerNotFound
+from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound
 from domain.servers import Launch, Transport, UpstreamServer
 from domain.tools import ToolState
 from store.changes import log_changes
@@ -49,10 +51,15 @@ class ServerRepository:
 
     async def everywhere(self) -> list[UpstreamServer]:
         """The servers of all tenants, for the parts that serve the whole installation."""
-        return await self._read(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
+        return await self._read_all(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
 
     async def update(self, server: UpstreamServer) -> None:
-        """Replace title, launch, enabled and trusted; the generation stays the store's own. Raises ServerNotFound."""
+        """Replace title, launch, enabled and trusted; the generation stays the store's own.
+
+        Raises ServerNotFound, and SecretsUnavailable for an unreadable one: its credentials would be lost.
+        """
+        if server.unreadable is not None:
+            raise SecretsUnavailable(server.unreadable)
         key = (SERVERS.c.tenant == server.tenant, SERVERS.c.slug == server.slug)
         change = update(SERVERS).where(*key).values(_columns(server, self._sealer))
         changed = await self._database.transaction(lambda connection: connection.execute(change))
@@ -88,9 +95,13 @@ class ServerRepository:
     async def _read(self, query: Select[Any]) -> list[UpstreamServer]:
         return [_server(row, self._sealer) for row in await self._database.rows(query)]
 
+    async def _read_all(self, query: Select[Any]) -> list[UpstreamServer]:
+        """One row that cannot be opened does not hide the others: it comes `unreadable` and switched off."""
+        return [_server_or_husk(row, self._sealer) for row in await self._database.rows(query)]
+
     async def list(self, tenant: str) -> list[UpstreamServer]:
         """A tenant's servers by name."""
-        return await self._read(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
+        return await self._read_all(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
 
 
 def _not_found(slug: str) -> ServerNotFound:
@@ -122,10 +133,21 @@ def _hidden(launch: Launch) -> dict[str, Any]:
     return {name: value for name, value in hidden.items() if value}
 
 
+def _server_or_husk(row: Row[Any], sealer: Sealer) -> UpstreamServer:
+    try:
+        return _server(row, sealer)
+    except SecretsUnavailable as error:
+        return replace(_made(row, {}), enabled=False, unreadable=error.message)
+
+
 def _server(row: Row[Any], sealer: Sealer) -> UpstreamServer:
     hidden = sealer.open(row.sealed, PURPOSE, row.tenant, row.slug) if row.sealed is not None else {}
     if row.secrets != NO_SECRETS:  # written by a version before sealing, and not yet sealed
         hidden |= decode(row.secrets)
+    return _made(row, hidden)
+
+
+def _made(row: Row[Any], hidden: Mapping[str, Any]) -> UpstreamServer:
     launch = Launch(
         transport=Transport(row.transport),
         command=tuple(decode(row.command)),

@@ -109,13 +109,18 @@ class Servers:
             await self._indexer.drain()
         await self._freshness.catalogue_changed(await self._store.changes.head())
 
+    def _health(self, server: UpstreamServer) -> ServerHealth:
+        if server.unreadable is not None:
+            return ServerHealth(ServerStatus.FAILED, error=server.unreadable)
+        return self._pool.health(server.tenant, server.slug) if server.enabled else ServerHealth(ServerStatus.DISABLED)
+
     async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:
         counts = await self._store.catalogue.counts(tenant)
         verified = await self._store.runs.last_success(tenant)
         return [
             ServerView(
                 server,
-                self._pool.health(tenant, server.slug) if server.enabled else ServerHealth(ServerStatus.DISABLED),
+                self._health(server),
                 counts[server.slug].active if server.slug in counts else 0,
                 verified.get(server.slug),
             )

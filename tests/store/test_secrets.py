@@ -240,3 +240,23 @@ async def test_what_is_sealed_opens_only_as_it_was(value: dict[str, str], flippe
         sealer.open(altered, "launch", "t", "s")
     with pytest.raises(SecretsUnavailable):
         sealer.open(sealed, "launch", "t", "other")
+
+
+async def test_a_row_that_does_not_open_hides_no_other_and_can_be_removed(store: Store) -> None:
+    await store.servers.add(with_canaries(0))
+    await store.servers.add(with_canaries(1))
+    await store.servers.add(with_canaries(2))
+    alter = update(SERVERS).where(SERVERS.c.slug != "s1").values(sealed="tc1:altered")
+    await store._database.transaction(lambda connection: connection.execute(alter))
+
+    listed = await store.servers.list(TENANT)
+
+    assert listed == await store.servers.everywhere()
+    assert [(server.slug, server.enabled, server.unreadable is None) for server in listed] == [
+        ("s0", False, False), ("s1", True, True), ("s2", False, False),
+    ]  # fmt: skip
+    with pytest.raises(SecretsUnavailable):
+        await store.servers.update(listed[0])
+    await store.servers.remove(TENANT, "s0")
+    await store.servers.remove(TENANT, "s2")
+    assert await store.servers.list(TENANT) == [with_canaries(1)]
