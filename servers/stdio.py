@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 
 import anyio
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from domain.errors import UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import UpstreamServer
@@ -214,8 +215,8 @@ class _LineReader:
         if not line.strip():
             return True
         try:
-            message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
+            message = _message(line)
+        except (ValueError, RecursionError):
             return self._garbage(line)
         self._messages += 1
         try:
@@ -234,3 +235,14 @@ class _LineReader:
     def _fault(self, what: str) -> None:
         sentence = f"Server {self._server.slug!r} {what}; check that its command starts an MCP server in stdio mode."
         self._notes.fail(UpstreamProtocolError(sentence))
+
+
+def _message(line: bytes) -> JSONRPCMessage:
+    """Raises ValueError, or RecursionError, for what is no message."""
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        if b"\\u" not in line:
+            raise
+        # The SDK's parser refuses a lone surrogate, legal in JSON escapes; one tool's must not cost the others.
+        return jsonrpc_message_adapter.validate_python(json.loads(line), by_name=False)

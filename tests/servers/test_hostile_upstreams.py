@@ -19,7 +19,7 @@ from domain.servers import Launch, ServerStatus, Transport, UpstreamServer
 from servers.limits import Caps, Deadlines
 from servers.pool import ServerPool
 from tests.servers.conftest import QUICK, MakePool, processes_with
-from tests.upstreams.hostile import GOOD, ODD
+from tests.upstreams.hostile import GOOD, HALF, ODD
 from tests.upstreams.running import stdio_server
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +84,11 @@ async def test_bad_entries_are_left_out_one_by_one_and_the_others_kept_losslessl
         "Server 'up' lists something that is no tool; it was left out.",
         "Server 'up' lists a tool without a usable name; it was left out.",
     )
+
+
+async def test_half_a_character_in_one_description_costs_no_tool(pool: ServerPool) -> None:
+    listing = await pool.list_tools(stdio_server("hostile", "lone-surrogate"))
+    assert [document.raw for document in listing.documents] == [GOOD, HALF]
 
 
 async def test_a_tool_too_large_is_left_out_and_a_list_too_large_is_not_taken(make_pool: MakePool) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 GOOD = {"name": "good", "description": "A proper tool.", "inputSchema": {"type": "object"}}
+HALF = {"name": "half", "description": "Half \ud800 a character.", "inputSchema": {"type": "object"}}
 ODD = {
     "name": "odd",
     "inputSchema": {"type": "object", "$defs": {"a": {"$anchor": "a"}}, "x-unknown": [1, 2.5, None]},
@@ -72,6 +73,11 @@ def lists(*tools: object, more: Callable[[dict[str, Any]], str | None] = lambda 
             reply(request, {"tools": list(tools)} | ({"nextCursor": cursor} if cursor is not None else {}))
         else:
             reply(request, {"content": [{"type": "text", "text": "called"}], "x-result": {"kept": 1}})
+
+
+def lone_surrogate() -> None:
+    """Half of a character in one description: legal as a JSON escape."""
+    lists(GOOD, HALF)
 
 
 def exits() -> None:
@@ -232,6 +238,7 @@ def stubborn() -> None:
 MODES: dict[str, Callable[[], None]] = {
     mode.__name__.replace("_", "-"): mode
     for mode in (
+        lone_surrogate,
         exits,
         garbage,
         flood,
