@@ -170,12 +170,31 @@ class ServerPool:
             return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
 
 
+MAX_NESTING = 190
+"""Levels of objects and arrays in the params: the parser of SDK servers gives up at 200, and would never answer."""
+
 _strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def require_json(params: Mapping[str, Any]) -> None:
-    """Refuse what cannot be sent: NaN, lone surrogates, objects. Raises InvalidInput."""
+    """Refuse what cannot be sent: NaN, lone surrogates, objects, deep nesting. Raises InvalidInput."""
     try:
-        _strict(params).encode()
+        text = _strict(params)
+        text.encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidInput(f"The arguments of {params['name']!r} are not valid JSON ({error}).") from error
+    if text.count("{") + text.count("[") > MAX_NESTING and _nests_deeper(params, MAX_NESTING):
+        raise InvalidInput(f"The arguments of {params['name']!r} nest deeper than {MAX_NESTING} levels; flatten them.")
+
+
+def _nests_deeper(value: object, most: int) -> bool:
+    """Whether JSON holds more than `most` objects and arrays within each other."""
+    level: list[Any] = [value]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
+        ]
+    return bool(level)

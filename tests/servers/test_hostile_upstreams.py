@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from domain.errors import (
+    InvalidInput,
     UpstreamError,
     UpstreamProtocolError,
     UpstreamRefused,
@@ -17,7 +18,7 @@ from domain.errors import (
 )
 from domain.servers import Launch, ServerStatus, Transport, UpstreamServer
 from servers.limits import Caps, Deadlines
-from servers.pool import ServerPool
+from servers.pool import MAX_NESTING, ServerPool
 from tests.servers.conftest import QUICK, MakePool, processes_with
 from tests.upstreams.hostile import GOOD, HALF, ODD
 from tests.upstreams.running import stdio_server
@@ -89,6 +90,24 @@ async def test_bad_entries_are_left_out_one_by_one_and_the_others_kept_losslessl
 async def test_half_a_character_in_one_description_costs_no_tool(pool: ServerPool) -> None:
     listing = await pool.list_tools(stdio_server("hostile", "lone-surrogate"))
     assert [document.raw for document in listing.documents] == [GOOD, HALF]
+
+
+async def test_arguments_that_nest_too_deep_are_refused_and_calls_in_flight_survive(pool: ServerPool) -> None:
+    server = stdio_server("reference")
+    slow = asyncio.create_task(pool.call(server, "slow", {"seconds": 1.0, "label": "survivor"}))
+    await pool.call(server, "running", {"label": "survivor", "count": 1})
+    fits: dict[str, object] = {"text": "kept"}
+    for _ in range(MAX_NESTING - 3):
+        fits = {"deeper": fits}
+    with pytest.raises(UpstreamRefused, match="refused tools/call"):  # read and answered: it knows no `more`
+        await pool.call(server, "echo", {"text": "kept", "more": fits})
+    for levels in (2, 60, 100_000):
+        deep: object = fits
+        for _ in range(levels):
+            deep = [deep]
+        with pytest.raises(InvalidInput, match=r"^The arguments of 'echo' .*\.$"):
+            await pool.call(server, "echo", {"text": "lost", "more": deep})
+    assert not (await slow).is_error
 
 
 async def test_a_tool_too_large_is_left_out_and_a_list_too_large_is_not_taken(make_pool: MakePool) -> None:
