@@ -1,6 +1,6 @@
 """Connect, call, close, a thousand times; restart an upstream two hundred times: nothing may be left behind.
 
-    python -m benchmarks.leaks [--cycles 100] [--restarts 20]        N=full: 1,000 and 200
+    python -m benchmarks.leaks [--cycles 100] [--restarts 20]        N=full: 1,000 and 200, kept
 
 Counted before and after, once everything had time to end: file descriptors, asyncio tasks, threads, child processes of
 this process. The cycles take turns over all transports and eras; restarts kill the upstream under an open connection.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import threading
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=1_000 if full else 100)
     parser.add_argument("--restarts", type=int, default=200 if full else 20)
     asked = parser.parse_args()
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it tells of every restart
     began = time.perf_counter()
     cycles, restarts = asyncio.run(_measure(asked.cycles, asked.restarts))
     promises = [
@@ -73,7 +75,7 @@ def main() -> None:
         for what, found in ((f"{asked.cycles}_cycles", cycles), (f"{asked.restarts}_restarts", restarts))
         for name, left in found.items()
     ]
-    finish("leaks", promises, {"took_s": round(time.perf_counter() - began, 1)})
+    finish("leaks", promises, {"took_s": round(time.perf_counter() - began, 1)}, keep=full)
 
 
 async def _measure(cycles: int, restarts: int) -> tuple[dict[str, int], dict[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from domain.identity import LOCAL
 from domain.names import slug_for
 from domain.servers import Launch, Transport, UpstreamServer
 from index.embedders.minilm import MiniLMEmbedder
+from index.ports import Embedder
 from index.tool_index import open_index
 from servers.fake import FakePool, FakeUpstream
 from store.store import Store
@@ -25,21 +27,26 @@ NOWHERE = Launch(Transport.STREAMABLE_HTTP, url="http://127.0.0.1:9/mcp")
 
 
 async def fill(folder: Path, tools: int) -> int:
-    """Sync `tools` real tools (all of them when there are fewer) into a fresh data folder; returns how many.
+    """Sync `tools` real tools (all of them when there are fewer) into a fresh data folder; returns how many."""
+    return await fill_with(folder, _by_server(tools), MiniLMEmbedder())
+
+
+async def fill_with(folder: Path, servers: Mapping[str, Sequence[Mapping[str, Any]]], embedder: Embedder) -> int:
+    """Sync these tools, by server title, into a fresh data folder; returns how many. Closes `embedder`.
 
     The servers are disabled afterwards: the gateway under test must not look for them.
     """
     store = await Store.open(f"sqlite+aiosqlite:///{folder / 'toolcrib.db'}")
-    index = await open_index(MiniLMEmbedder(), cache=store.vectors, path=folder / "index")
+    index = await open_index(embedder, cache=store.vectors, path=folder / "index")
     pool = FakePool()
     engine = SyncEngine(store, pool, Indexer(store, index))
     added = 0
     try:
         slugs: set[str] = set()
-        for title, listed in _by_server(tools).items():
+        for title, listed in servers.items():
             slug = slug_for(title, slugs)
             slugs.add(slug)
-            pool.upstreams[LOCAL.tenant, slug] = FakeUpstream(tools=listed)
+            pool.upstreams[LOCAL.tenant, slug] = FakeUpstream(tools=list(listed))
             await store.servers.add(UpstreamServer(LOCAL.tenant, slug, title, NOWHERE))
             run = await engine.sync_server(LOCAL.tenant, slug, "command")
             assert run.error is None, run.error

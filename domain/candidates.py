@@ -20,13 +20,16 @@ class Candidate:
 class Ranking:
     """The ranked answer to one query.
 
-    `abstained`: nothing fits well enough. `degraded`: names of the stages that failed and were left out.
+    `confidence`: how likely it is that something here fits; None where nobody asked, or nobody can tell. `abstained`:
+    it is so small that nothing seems to fit, and the candidates are merely the nearest. `degraded`: names of the stages
+    that failed and were left out.
     """
 
     query: str
     candidates: tuple[Candidate, ...]
     profile: str
     abstained: bool = False
+    confidence: float | None = None
     degraded: tuple[str, ...] = ()
     nearest: tuple[Candidate, ...] = ()  # the best that did not make it, for explain
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -61,3 +61,4 @@ class SyncRun:
     embedded: int = 0
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    ttl_s: float | None = None  # for how long the server wants its list to be trusted; for the next poll, not kept

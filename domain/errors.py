@@ -8,7 +8,8 @@ Grouped by what the caller can do next; the class docstring is the default messa
     ├── NotFound                     name something that exists
     │   ├── ServerNotFound
     │   ├── ToolNotFound
-    │   └── SessionNotFound
+    │   ├── SessionNotFound
+    │   └── ResultNotFound
     ├── Conflict                     look at the present state, then decide
     │   ├── NameTaken
     │   ├── DataFolderInUse
@@ -27,7 +28,8 @@ Grouped by what the caller can do next; the class docstring is the default messa
         ├── StoreUnavailable
         ├── SecretsUnavailable
         ├── IndexUnavailable
-        └── EmbedderUnavailable
+        ├── EmbedderUnavailable
+        └── ModelUnavailable         an LLM or reranker: a stage is left out, the answer says so
 """
 
 from __future__ import annotations
@@ -84,6 +86,12 @@ class SessionNotFound(NotFound):
     """The session is unknown, expired or not yours; search without a session to get a new one."""
 
     code = "session_not_found"
+
+
+class ResultNotFound(NotFound):
+    """No such result is kept: it expired, made room, or is not yours; call the tool again."""
+
+    code = "result_not_found"
 
 
 class Conflict(ToolcribError):
@@ -211,3 +219,9 @@ class EmbedderUnavailable(Unavailable):
     """The embedding model cannot be used; lexical search goes on without it."""
 
     code = "embedder_unavailable"
+
+
+class ModelUnavailable(Unavailable):
+    """A model that was asked does not answer; what can be done without it goes on."""
+
+    code = "model_unavailable"

@@ -12,6 +12,9 @@ from collections.abc import Container
 MAX_SLUG = 14
 MAX_TOOL_ID = 64
 SEPARATOR = "__"
+OWN_SLUG = "toolcrib"
+"""What is called `toolcrib__...` is ours; no server gets this slug."""
+
 _SLUG = re.compile(r"[a-z0-9-]{1,14}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -26,7 +29,7 @@ def slug_for(title: str, taken: Container[str] = ()) -> str:
     """A free slug for a server's title. Cut or taken titles get 4 hex of their hash, so that they stay stable."""
     base = _NOT_SLUG.sub("-", title.lower()).strip("-")
     slug = base[:MAX_SLUG].strip("-") or "server"
-    if slug == base and slug not in taken:
+    if slug == base and slug != OWN_SLUG and slug not in taken:
         return slug
     for salt in range(1 << 16):
         digest = hashlib.sha256(f"{title}\0{salt}".encode("utf-8", "surrogatepass")).hexdigest()[:4]

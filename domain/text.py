@@ -24,6 +24,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[_\-./:\\|]+")
 _SPACES = re.compile(r"\s+")
+_ASCII_CONTROLS = {code: " " if chr(code) in "\t\n\r" else None for code in (*range(32), 127)}
 _VOLATILE_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?\b")
 
 
@@ -49,7 +50,10 @@ class ToolText:
 
 def clean(text: str) -> str:
     """NFKC, no ANSI sequences, no control, format, private-use or surrogate characters, single spaces."""
-    folded = unicodedata.normalize("NFKC", _ANSI.sub("", text))
+    plain = _ANSI.sub("", text)
+    if plain.isascii():  # most of a catalogue: NFKC changes nothing here, and a table knows all control characters
+        return _SPACES.sub(" ", plain.translate(_ASCII_CONTROLS)).strip()
+    folded = unicodedata.normalize("NFKC", plain)
     visible = "".join(c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r" else "" for c in folded)
     return _SPACES.sub(" ", visible).strip()
 

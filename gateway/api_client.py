@@ -48,8 +48,8 @@ class ApiClient:
     async def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return await self._send("PUT", path, body)
 
-    async def delete(self, path: str) -> None:
-        await self._send("DELETE", path)
+    async def delete(self, path: str) -> Any:
+        return await self._send("DELETE", path)
 
     async def __aenter__(self) -> Self:
         return self

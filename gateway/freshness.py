@@ -12,7 +12,7 @@ OnChange = Callable[[], Awaitable[None]]
 class Freshness:
     """Kept in memory by the sync engine's reports, so that a search reads it without a query."""
 
-    def __init__(self, index_version: str) -> None:
+    def __init__(self, index_version: Callable[[], str]) -> None:
         self._index_version = index_version
         self._verified: dict[tuple[str, str], float] = {}
         self._catalogue = 0
@@ -40,4 +40,4 @@ class Freshness:
         return self._verified.get((tenant, server))
 
     def versions(self) -> Versions:
-        return Versions(catalogue=str(self._catalogue), index=self._index_version, policy="retrieval")
+        return Versions(catalogue=str(self._catalogue), index=self._index_version(), policy="retrieval")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -18,6 +18,7 @@ FLUSH_INTERVAL_S = 0.25  # at most this much of the log is lost by a kill
 BATCH = 256
 CAPACITY = 20_000  # events held while the database is away; beyond it the oldest are dropped and counted
 _SESSIONS_TRACKED = 10_000
+_SETTLE_S = 0.05
 
 
 class EventSink(Protocol):
@@ -36,6 +37,7 @@ class Journal:
         self._sink = sink
         self._versions = versions
         self._pending: list[Event] = []
+        self._coming: deque[tuple[Callable[[], Event], Versions]] = deque()
         self._last_of_session: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -45,22 +47,24 @@ class Journal:
 
     def record(self, event: Event) -> Event:
         """Take an event; returns it as it will be written. Never waits, never raises."""
-        event = replace(event, versions=self._versions())
-        if event.session_id is not None:
-            event = self._linked(event, event.session_id)
-        if len(self._pending) >= CAPACITY:
-            del self._pending[0]
-            self.dropped += 1
-        self._pending.append(event)
-        if len(self._pending) >= BATCH:
-            self._wake.set()
-        return event
+        self._settle()
+        return self._take(event, self._versions())
+
+    def record_soon(self, make: Callable[[], Event]) -> None:
+        """Take an event that is made after the request it tells of was answered; its order and versions are of now.
+
+        Hashing and building one costs as much as the rest of a call's bookkeeping. `make` must not raise.
+        """
+        if not self._coming:
+            asyncio.get_running_loop().call_later(_SETTLE_S, self._settle)
+        self._coming.append((make, self._versions()))
 
     async def flush(self) -> None:
         """Write everything recorded so far; an event that the database refuses is dropped alone, and counted.
 
         Raises StoreUnavailable or StorageFull and keeps what was not written.
         """
+        self._settle()
         async with self._lock:
             while self._pending:
                 await self._write(self._pending[:BATCH])
@@ -77,6 +81,24 @@ class Journal:
             await self.flush()
         except ToolcribError as error:
             logger.warning("%d events could not be written at shutdown: %s", len(self._pending), error.message)
+
+    def _settle(self) -> None:
+        """Make what was promised. Not left to the writer: while the database is away, it holds on to requests."""
+        while self._coming:
+            make, versions = self._coming.popleft()
+            self._take(make(), versions)
+
+    def _take(self, event: Event, versions: Versions) -> Event:
+        event = replace(event, versions=versions)
+        if event.session_id is not None:
+            event = self._linked(event, event.session_id)
+        if len(self._pending) >= CAPACITY:
+            del self._pending[0]
+            self.dropped += 1
+        self._pending.append(event)
+        if len(self._pending) >= BATCH:
+            self._wake.set()
+        return event
 
     async def _write(self, batch: Sequence[Event]) -> None:
         """Halves a batch that is refused until what is refused is one event: the others must not wait behind it."""

@@ -47,6 +47,9 @@ class GatewayLink:
     async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.call(name, arguments, session))
 
+    async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
+        return await self._with(lambda backend: backend.read_result(handle, page, session))
+
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.remove(names, session))
 

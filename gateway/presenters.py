@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from domain.catalogue import SyncRun
-from domain.memory import MemoryChange, MemoryEntry, ToolMemory
-from domain.sessions import Session
 from domain.tools import CatalogueTool
+from gateway.session_presenters import change_json
 from gateway.use_cases.call import CallAnswer
+from gateway.use_cases.results import Page
 from gateway.use_cases.search import Answer, Found, SearchAnswer
 from gateway.use_cases.servers import ServerView
 
@@ -36,37 +36,13 @@ def call_json(answer: CallAnswer) -> dict[str, Any]:
     }
     if answer.memory is not None:
         body["memory"] = change_json(answer.memory)
+    if answer.page is not None:
+        body["page"] = answer.page.facts
     return body
 
 
-def change_json(change: MemoryChange) -> dict[str, Any]:
-    return {
-        "tools": len(change.memory),
-        "limit": change.memory.limits.max_tools,
-        "tokens": change.memory.tokens,
-        "added": change.added,
-        "removed": change.removed,
-        "evicted": change.evicted,
-        "unknown": change.unknown,
-        "refused": change.refused,
-    }
-
-
-def session_json(session: Session, memory: ToolMemory) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "subject": session.subject,
-        "mode": session.mode,
-        "max_tools": session.limits.max_tools,
-        "created_at": session.created_at,
-        "expires_at": session.expires_at,
-        "tools": len(memory),
-        "tokens": memory.tokens,
-    }
-
-
-def memory_json(session: Session, memory: ToolMemory) -> dict[str, Any]:
-    return {**session_json(session, memory), "entries": [_entry(entry) for entry in memory.entries.values()]}
+def page_json(page: Page) -> dict[str, Any]:
+    return {**page.facts, "text": page.text}
 
 
 def tool_json(entry: CatalogueTool, last_verified: float | None) -> dict[str, Any]:
@@ -157,15 +133,3 @@ def _found(found: Found, *, explain: bool) -> dict[str, Any]:
     if explain:
         body["stages"] = dict(found.candidate.stages)
     return body
-
-
-def _entry(entry: MemoryEntry) -> dict[str, Any]:
-    return {
-        "tool_id": entry.tool_id,
-        "reason": entry.reason,
-        "added_at": entry.added_at,
-        "last_used_at": entry.last_used_at,
-        "uses": entry.uses,
-        "tokens": entry.tokens,
-        "pinned": entry.pinned,
-    }

@@ -8,18 +8,23 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import httpx2
 import uvicorn
+from fastapi import FastAPI
 
 from domain.errors import InvalidInput, NameTaken
 from gateway.api.app import make_app
 from gateway.api_client import ApiClient
 from gateway.data_folder import claim
+from gateway.mcp.quick_http import QuickHttp
 from gateway.settings import Settings
 from gateway.wiring import Toolcrib, open_toolcrib
 
 _GRACE_S = 30
+_KEEP_S = 75  # agents think between calls; a client must not send into a connection that is just being closed
 _BACKLOG = 1024
 
 
@@ -55,9 +60,10 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
             url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             async with open_toolcrib(settings) as crib:
                 crib.authorizer.listens_at(url)
+                app = make_app(crib)
                 config = uvicorn.Config(
-                    make_app(crib), http="httptools", ws="none", log_config=None, access_log=False,
-                    timeout_graceful_shutdown=_GRACE_S,
+                    app, http=_protocol(app), ws="none", log_config=None, access_log=False,
+                    timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_KEEP_S,
                 )  # fmt: skip
                 server = _Server(config)
                 finished = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -69,6 +75,11 @@ async def run_gateway(settings: Settings) -> AsyncIterator[Running]:
                     await finished
         finally:
             listener.close()
+
+
+def _protocol(app: FastAPI) -> type[asyncio.Protocol]:
+    """What uvicorn makes for every connection; it calls whatever it is given, though it asks for a class."""
+    return cast("type[asyncio.Protocol]", partial(QuickHttp, app.state.answer_call))
 
 
 @asynccontextmanager

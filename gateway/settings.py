@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from domain.errors import InvalidInput
 from domain.sessions import MemoryMode
+from gateway.model_settings import ModelSettings
 
 DEFAULT_PORT = 8420
+_MIB = 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings):
     """What an operator may set. Immutable, made once, handed down from the composition root."""
 
     model_config = SettingsConfigDict(env_prefix="TOOLCRIB_", frozen=True, extra="ignore")
@@ -36,14 +38,25 @@ class Settings(BaseSettings):
     client_metadata_url: str | None = Field(
         default=None, description="https URL of a client metadata document of yours, for OAuth at upstream servers."
     )
-    embedder: str = Field(default="minilm", description="minilm, or st:FOLDER_OR_MODEL with the extra [st].")
     profile: str = Field(default="hybrid", description="Retrieval profile when a search names none.")
     k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
     memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
-    memory_limit: int = Field(default=128, ge=1, le=4096, description="Most tools a session holds.")
-    session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds until a session expires.")
+    memory_limit: int = Field(default=128, ge=4, le=4096, description="Most tools a session holds, our three included.")
+    memory_tokens: int | None = Field(default=None, ge=1, description="Most estimated tokens of what a session holds.")
+    session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds without use until a session expires.")
     poll_s: float = Field(default=300.0, gt=0, description="Seconds between catalogue polls, jittered by 20 %.")
     call_timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Deadline of a tool call.")
+    message_bytes: int = Field(
+        default=16 * _MIB, ge=64 * 1024, description="Largest message of a server that is parsed."
+    )
+    results_bytes: int = Field(
+        default=256 * _MIB, ge=0, description="Disk for larger results, a quarter of it for one; 0 refuses them."
+    )
+    inline_result_bytes: int = Field(
+        default=_MIB, ge=0, description="Text that goes to an agent at once; the rest in pages. 0: all that is parsed."
+    )
+    result_page_bytes: int = Field(default=64 * 1024, ge=1024, le=_MIB, description="Size of those pages.")
+    result_ttl_s: float = Field(default=900.0, gt=0, description="Seconds for which those pages are kept.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 
     @model_validator(mode="after")

@@ -11,27 +11,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.catalogue import SyncRun
-from domain.errors import InvalidInput, ToolcribError, Unavailable
+from domain.errors import ToolcribError, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
+from gateway.models import Embedders, Models, open_models, tool_texts
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
+from gateway.use_cases.enrich import Enrich
 from gateway.use_cases.naming import Naming
+from gateway.use_cases.results import ResultLimits, Results
 from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
-from gateway.use_cases.sessions import SessionDefaults, Sessions
-from index.embedders.minilm import MiniLMEmbedder
-from index.ports import Embedder
-from index.tool_index import ToolIndex, open_index
-from servers.limits import Limits
+from gateway.use_cases.session_options import SessionDefaults
+from gateway.use_cases.sessions import Sessions
+from index.live import LiveIndex, Place, open_live
+from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
+from servers.spool import Spool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
+from sync.rebuild import Rebuild
 from sync.schedule import Pace, SyncSchedule
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,8 @@ class Toolcrib:
 
     settings: Settings
     store: Store
-    index: ToolIndex
+    index: LiveIndex
+    models: Models
     pool: ServerPool
     indexer: Indexer
     engine: SyncEngine
@@ -54,12 +59,14 @@ class Toolcrib:
     freshness: Freshness
     catalogue: CatalogueReader
     sessions: Sessions
+    results: Results
     search: Search
     call: Call
     servers: Servers
     naming: Naming
     authorizer: Authorizer
     credentials: Credentials
+    enrich: Enrich
 
 
 @asynccontextmanager
@@ -71,22 +78,26 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.store_url, sealing_keys(settings))
         stack.push_async_callback(store.close)
-        index = await open_index(
-            make_embedder(settings.embedder),
-            cache=store.vectors,
-            path=settings.data / "index",
+        place = Place(
+            settings.data / "index",
+            store.vectors,
             url=settings.qdrant_url,
             api_key=settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+            patience_s=settings.embedding_deadline_s,
         )
+        models = await open_models(settings)
+        stack.push_async_callback(models.aclose)
+        index = await open_live(place, Embedders(settings, models.clients), settings.embedder)
         stack.push_async_callback(index.close)
-        crib = _wire(settings, store, index)
+        crib = _wire(settings, store, index, models)
+        stack.callback(crib.results.close)
         stack.push_async_callback(crib.authorizer.aclose)
         stack.push_async_callback(crib.pool.aclose)
         await _warm(crib)
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
         stack.push_async_callback(crib.engine.close)
-        background: list[Coroutine[Any, Any, None]] = [crib.indexer.run()]
+        background: list[Coroutine[Any, Any, None]] = [crib.indexer.run(), Rebuild(store, crib.indexer, index).run()]
         if follow:
             background += [crib.schedule.run(), index.warm_up(), _expire_sessions(store)]
         for work in background:
@@ -94,30 +105,21 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         yield crib
 
 
-def make_embedder(name: str) -> Embedder:
-    """`minilm`, or `st:FOLDER_OR_MODEL`. Raises InvalidInput for another name."""
-    if name == "minilm":
-        return MiniLMEmbedder()
-    kind, _, model = name.partition(":")
-    if kind == "st" and model:
-        from index.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415 - extra [st]
-
-        return SentenceTransformersEmbedder(model)
-    raise InvalidInput(f"No embedder is called {name!r}; use minilm, or st:FOLDER_OR_MODEL with the extra [st].")
-
-
-def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
-    freshness = Freshness(index.version)
+def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) -> Toolcrib:
+    freshness = Freshness(lambda: models.versioned(index.version))
     journal = Journal(store.events, freshness.versions)
     catalogue = CatalogueReader(store)
-    indexer = Indexer(store, index)
+    indexer = Indexer(store, index.serving)
+    searcher = models.searcher(index, tool_texts(catalogue))
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
+    spool = _spool(settings)
     pool = ServerPool(
-        Limits(access=authorizer),
+        Limits(caps=Caps(message_bytes=settings.message_bytes), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
-    sessions = Sessions(
-        store, catalogue, journal, SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s)
+    sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders())
+    results = Results(
+        spool, sessions, ResultLimits(settings.inline_result_bytes, settings.result_page_bytes, settings.result_ttl_s)
     )
 
     async def on_run(run: SyncRun) -> None:
@@ -133,6 +135,7 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         settings=settings,
         store=store,
         index=index,
+        models=models,
         pool=pool,
         indexer=indexer,
         engine=engine,
@@ -141,13 +144,25 @@ def _wire(settings: Settings, store: Store, index: ToolIndex) -> Toolcrib:
         freshness=freshness,
         catalogue=catalogue,
         sessions=sessions,
-        search=Search(index, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
-        call=Call(store, pool, catalogue, sessions, journal, settings.call_timeout_s),
+        results=results,
+        search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
+        call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),
+        enrich=Enrich(store, indexer, models.writer),
     )
+
+
+def _session_defaults(settings: Settings) -> SessionDefaults:
+    return SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s, settings.memory_tokens)
+
+
+def _spool(settings: Settings) -> Spool | None:
+    """For results over the parsing cap, and for pages."""
+    total = settings.results_bytes
+    return Spool(settings.data / "spool", file_bytes=total // 4, total_bytes=total) if total else None
 
 
 async def _expire_sessions(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,15 @@ def points(documents: Sequence[IndexDocument], vectors: Matrix, encoder: Bm25Enc
     """`vectors`: shape (documents x fields, dimension)."""
     step = len(DENSE_FIELDS)
     return [point(document, vectors[at * step : (at + 1) * step], encoder) for at, document in enumerate(documents)]
+
+
+def wordy_point(document: IndexDocument, dimension: int, encoder: Bm25Encoder) -> Point:
+    """A point that is found by words and names, for the time until there are vectors: its own point where no text
+    does, and its hash is none, so that whoever compares it with the catalogue writes it again.
+    """
+    nowhere = np.zeros((len(DENSE_FIELDS), dimension), dtype=np.float32)
+    nowhere[:, 0] = 1.0
+    return point(replace(document, semantic_hash=""), nowhere, encoder)
 
 
 def _require_unit(document: IndexDocument, dense: Mapping[str, npt.NDArray[np.float32]]) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from domain.questions import Question
 from domain.text import ToolText
 
 Matrix = npt.NDArray[np.float32]
@@ -29,6 +30,7 @@ class IndexDocument:
     semantic_hash: str
     generation: int
     names: tuple[str, ...] = ()  # further names it is found under: the server's, where an operator gave an alias
+    questions: tuple[Question, ...] = ()  # what it was asked for; kept beside its point (index/questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,13 @@ class Engine(Protocol):
         """One list per leg, best first, ties by tool_id (which of the tied make the limit is the engine's choice)."""
         ...
 
+    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+        """Exact dot products with points already found: field -> shape (its vectors, points), in the orders given.
+
+        `vectors`: field -> the query's rows, shape (texts, dimension). Where a point is gone, or has no such field, 0.
+        """
+        ...
+
     async def inventory(self) -> dict[str, str]:
         """Point id -> semantic hash of everything stored."""
         ...
@@ -187,3 +196,6 @@ class SearchRequest:
     k: int = 5
     profile: str = "hybrid"
     servers: tuple[str, ...] = field(default=())
+    depth: int = 0  # candidates to show to a later stage: those beyond k stand under `nearest`
+    judge: bool = False  # say whether anything fits (index/calibration.py)
+    adaptive: bool = False  # give fewer than k where fewer stand out

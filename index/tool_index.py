@@ -9,7 +9,8 @@ from pathlib import Path
 from domain.candidates import Ranking
 from domain.errors import EmbedderUnavailable, IndexUnavailable
 from domain.text import TEXT_VERSION
-from index.documents import field_texts, point_id, points
+from index.calibration import CalibratedSearch, Calibration
+from index.documents import field_texts, point_id, points, wordy_point
 from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
 from index.engines.edge import EdgeEngine
 from index.fields import DENSE_FIELDS
@@ -22,8 +23,14 @@ from index.ports import (
     UpsertReport,
     VectorCache,
 )
+from index.questions.bank import QuestionBank, bank_manifest
+from index.questions.stage import UsageStage
 from index.retriever import Retriever
+from index.searcher import Searcher
 from index.sparse import SPARSE_VERSION, Bm25Encoder
+
+QUESTIONS = "questions"
+"""The folder of the question bank, inside the index's own."""
 
 BATCH = 128
 """Documents embedded and stored at a time: searchable within seconds, little lost when the process dies."""
@@ -35,14 +42,35 @@ class ToolIndex:
     The store is the truth and this is a copy of it: every write may be repeated, `cursor` says how far it has come.
     """
 
-    def __init__(self, embedder: Embedder, cache: VectorCache, engine: Engine) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        cache: VectorCache,
+        engine: Engine,
+        questions: Engine | None = None,
+        *,
+        patience_s: float | None = None,
+    ) -> None:
+        """`questions`: an engine made with `bank_manifest`, for what tools were asked for; None does without.
+        `patience_s`: how long a search waits for the embedder, where that is a model elsewhere.
+        """
         self._embedder = embedder
         self._engine = engine
         self._encoder = Bm25Encoder()
         self._documents = CachingEmbedder(embedder, cache)
-        self._queries = QueryEmbedder(embedder)
+        self._queries = QueryEmbedder(embedder, deadline_s=patience_s)
         self._retriever = Retriever(self._queries, self._encoder, engine)
+        self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
+        self._searcher: Searcher = self._retriever
+        if self._bank is not None:
+            self._searcher = UsageStage(self._retriever, self._bank, self._queries)
+        self._found = self._searcher
+        self.judge_with(None)
         self._version = version_of(manifest_for(embedder))
+
+    def judge_with(self, calibration: Calibration | None) -> None:
+        """Judge what fits by another calibration than the shipped one; None: nothing is judged."""
+        self._searcher = CalibratedSearch(self._found, self._engine, self._queries, self._encoder, calibration)
 
     @property
     def version(self) -> str:
@@ -55,29 +83,44 @@ class ToolIndex:
         return self._documents.counters
 
     async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport:
-        """Embed what is new and store all. Raises EmbedderUnavailable, StorageFull, and IndexUnavailable, which names
-        the tool when a vector is not one. What earlier batches stored stays; repeating the whole is harmless.
+        """Embed what is new and store all. Raises StorageFull, and IndexUnavailable, which names the tool when a vector
+        is not one; and EmbedderUnavailable, after which all are found by words and names until they are written again.
+        What earlier batches stored stays; repeating the whole is harmless.
         """
         spent = Counters()
         for start in range(0, len(documents), BATCH):
             batch = documents[start : start + BATCH]
             texts = [text for document in batch for text in field_texts(document)]
-            vectors, cost = await self._documents.embed(texts)
+            try:
+                vectors, cost = await self._documents.embed(texts)
+            except EmbedderUnavailable:
+                await self._store_words(documents[start:])
+                raise
             await self._engine.upsert(points(batch, vectors, self._encoder))
             spent = spent.plus(cost)
+            if self._bank is not None:
+                spent = spent.plus(await self._bank.replace(batch))
         return UpsertReport(len(documents), spent.embedded, spent.cached)
+
+    async def _store_words(self, documents: Sequence[IndexDocument]) -> None:
+        dimension = self._embedder.dimension
+        for start in range(0, len(documents), BATCH):
+            batch = documents[start : start + BATCH]
+            await self._engine.upsert([wordy_point(document, dimension, self._encoder) for document in batch])
 
     async def delete(self, tenant: str, tool_ids: Sequence[str]) -> None:
         """Unknown ids are no error."""
-        await self._engine.delete([point_id(tenant, tool_id) for tool_id in tool_ids])
+        await self.discard([point_id(tenant, tool_id) for tool_id in tool_ids])
 
     def point_id(self, tenant: str, tool_id: str) -> str:
         """The id under which `inventory` lists a tool."""
         return point_id(tenant, tool_id)
 
     async def discard(self, point_ids: Sequence[str]) -> None:
-        """Drop points by id: what `inventory` lists and no catalogue knows."""
+        """Drop points by id, with their questions: what `inventory` lists and no catalogue knows."""
         await self._engine.delete(point_ids)
+        if self._bank is not None:
+            await self._bank.discard(point_ids)
 
     async def warm_up(self) -> None:
         """Load the embedding model, so that the first search does not wait for it. A model that fails stays silent
@@ -88,27 +131,38 @@ class ToolIndex:
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """One ranking per query. Raises InvalidInput, IndexUnavailable; see `index.retriever`."""
-        return await self._retriever.search(request)
+        return await self._searcher.search(request)
 
     async def inventory(self) -> dict[str, str]:
         """Point id -> semantic hash of everything stored, all tenants."""
         return await self._engine.inventory()
 
+    async def question_digests(self) -> dict[str, str] | None:
+        """Point id -> digest of its tool's questions, of those that have any; None for an index without a bank."""
+        return None if self._bank is None else await self._bank.digests()
+
     async def cursor(self) -> int:
-        """The last change-log number applied; 0 for a fresh or rebuilt index."""
-        return await self._engine.cursor()
+        """The last change-log number applied; 0 for a fresh or rebuilt index, or a rebuilt part of it."""
+        cursor = await self._engine.cursor()
+        return cursor if self._bank is None else min(cursor, await self._bank.cursor())
 
     async def advance(self, seq: int) -> None:
         """Make everything written durable, then remember `seq` as the cursor."""
         await self._engine.advance(seq)
+        if self._bank is not None:
+            await self._bank.advance(seq)
 
     async def clear(self) -> None:
         """Drop every document and the cursor. Vectors stay in the cache."""
         await self._engine.clear()
+        if self._bank is not None:
+            await self._bank.clear()
 
     async def close(self) -> None:
         await self._queries.close()
         await self._engine.close()
+        if self._bank is not None:
+            await self._bank.close()
         await self._embedder.close()
 
 
@@ -135,13 +189,13 @@ async def open_index(
     path: Path | None = None,
     url: str | None = None,
     api_key: str | None = None,
+    patience_s: float | None = None,
 ) -> ToolIndex:
     """The embedded engine in folder `path`, or a Qdrant server at `url`, which wins when both are given.
 
     Raises IndexUnavailable, DataFolderInUse, StorageFull.
     """
-    manifest = manifest_for(embedder)
-    engine: Engine
+    manifests = (manifest_for(embedder), bank_manifest(embedder))
     if url is not None:
         try:
             from index.engines.remote import RemoteEngine  # noqa: PLC0415 - the extra [qdrant]
@@ -149,9 +203,10 @@ async def open_index(
             raise IndexUnavailable(
                 "A Qdrant server needs the package qdrant-client; run `pip install 'toolcrib[qdrant]'`."
             ) from error
-        engine = await RemoteEngine.open(url, manifest, api_key=api_key)
-    elif path is not None:
-        engine = await EdgeEngine.open(path, manifest)
-    else:
+        tools, questions = [await RemoteEngine.open(url, manifest, api_key=api_key) for manifest in manifests]
+        return ToolIndex(embedder, cache, tools, questions, patience_s=patience_s)
+    if path is None:
         raise IndexUnavailable("The index needs a folder or the URL of a Qdrant server.")
-    return ToolIndex(embedder, cache, engine)
+    folders = (path, path / QUESTIONS)
+    shards = [await EdgeEngine.open(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
+    return ToolIndex(embedder, cache, *shards, patience_s=patience_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import AbstractAsyncContextManager
 
 from domain.errors import Overloaded
@@ -16,9 +17,9 @@ class Bulkhead:
 
     def __init__(self, slug: str, caps: Caps) -> None:
         self._slug = slug
-        self._places = asyncio.Semaphore(caps.in_flight)
+        self._free = caps.in_flight  # while somebody waits there is none: a place goes from hand to hand
         self._queue = caps.queued
-        self._waiting = 0
+        self._line: deque[asyncio.Future[None]] = deque()
 
     def place(self) -> AbstractAsyncContextManager[None]:
         """Hold a place, waiting for one in order of arrival. Raises Overloaded when the line is full."""
@@ -26,22 +27,32 @@ class Bulkhead:
 
     async def enter(self) -> None:
         """Take a place; `leave` gives it back."""
-        if not self._places.locked():
-            await self._places.acquire()  # returns at once
+        if self._free:
+            self._free -= 1
             return
-        if self._waiting >= self._queue:
+        if len(self._line) >= self._queue:
             raise Overloaded(
                 f"Server {self._slug!r} has {self._queue} requests in line already; try again in a second.",
                 retry_after_s=RETRY_AFTER_S,
             )
-        self._waiting += 1
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
         try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
+            await turn
+        except asyncio.CancelledError:
+            if turn in self._line:
+                self._line.remove(turn)
+            elif not turn.cancelled():
+                self.leave()  # given up in the moment it was given a place
+            raise
 
     def leave(self) -> None:
-        self._places.release()
+        for _ in range(len(self._line)):
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class _Place(AbstractAsyncContextManager[None]):

@@ -14,6 +14,7 @@ import contextlib
 import contextvars
 import logging
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost, listen
 from mcp.shared.dispatcher import OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import ToolListChangedNotification
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, ToolListChangedNotification
 
 from domain.errors import UpstreamError
 from domain.servers import Transport, UpstreamServer
@@ -47,6 +48,7 @@ from servers.transports import open_streams
 from servers.wire import StderrRing, WireNotes
 
 logger = logging.getLogger(__name__)
+_chance = random.random
 
 
 @dataclass(slots=True, eq=False)
@@ -131,8 +133,10 @@ class Connection:
         There is no deadline here: a caller that stops waiting cancels the request at the upstream.
         """
         if self._direct is not None and request.method == "tools/call" and not self.ended:
-            with contextlib.suppress(NotDirect):  # and from then on the long way, which can do what the server wants
+            try:
                 return await self._direct.request(request)
+            except NotDirect:
+                pass  # and from then on the long way, which can do what the server wants
         job = _Job(request)
         try:
             self._inbox.send_nowait(job)
@@ -300,13 +304,26 @@ class Connection:
             self._end_jobs(self.failure)
 
     async def _listen(self, session: ClientSession) -> None:
-        """Change notices of the current revision. A server that does not keep the stream is polled, as by default."""
-        try:
-            async with listen(session, tools_list_changed=True) as subscription:
-                async for _ in subscription:
-                    self._on_list_changed()
-        except (MCPError, ListenNotSupportedError, SubscriptionLost, TimeoutError) as error:
-            logger.debug("no change notices from %s: %s", self.server.slug, error)
+        """Change notices of the current revision, for as long as the connection lasts.
+
+        A subscription that is lost is begun again, later each time, and what changed meanwhile counts as a notice. A
+        server that refuses it is polled, as by default.
+        """
+        backoff, losses = self._limits.backoff, 0
+        while True:
+            try:
+                async with listen(session, tools_list_changed=True) as subscription:
+                    if losses:
+                        self._on_list_changed()
+                    async for _ in subscription:
+                        losses = 0
+                        self._on_list_changed()
+            except (MCPError, ListenNotSupportedError, SubscriptionLost, TimeoutError) as error:
+                logger.debug("no change notices from %s: %s", self.server.slug, error)
+                if isinstance(error, ListenNotSupportedError) or _refuses(error):
+                    return
+            losses += 1
+            await anyio.sleep(backoff.delay(losses, backoff.process_cap_s, _chance()))
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if (
@@ -331,3 +348,8 @@ class Connection:
             self._direct.http.close()
         for job in list(self._jobs):
             job.fail(error)
+
+
+def _refuses(error: Exception) -> bool:
+    """Whether the server says that it will never take this request, not that it cannot now."""
+    return isinstance(error, MCPError) and error.code in {METHOD_NOT_FOUND, INVALID_REQUEST, INVALID_PARAMS}

@@ -6,7 +6,6 @@ Refuses to know: connections, eras, retries. Errors are the ones of the SDK's wa
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,16 +13,19 @@ from mcp import MCPError
 
 from domain.errors import UpstreamProtocolError
 from domain.servers import UpstreamServer
-from servers.direct_http import DirectHttp, NotDirect, Reply, WireFailure
+from servers import json_bytes
+from servers.direct_http import DirectHttp, NotDirect, Reply, WireFailure, header_lines
 from servers.failures import from_http, request_failed
 from servers.http import HttpFailure, HttpFault
 from servers.limits import Limits
 from servers.negotiation import Peer
+from servers.oversized import stand_in
 from servers.requests import RawRequest, stamped
+from servers.spool import SpoolFile
 from servers.wire import WireNotes
 
 _ERROR = 300
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_HEADS = 1024
 
 
 class DirectCalls:
@@ -34,9 +36,14 @@ class DirectCalls:
         self._server = server
         self._peer = peer
         self._access = limits.access
+        self._cap = limits.caps.message_bytes
+        self._spool = limits.spool
         self._ids = itertools.count(1)
         self._notes = WireNotes()
         self._wants_more = False
+        stamps, _ = stamped(peer, RawRequest("", {}))
+        self._stamps = json_bytes.write(stamps)[1:] + b"}"  # the end of every message
+        self._heads: dict[str, bytes] = {}  # of calls by their tool, where no argument is mirrored
         self.http = DirectHttp(server, limits)
 
     async def request(self, request: RawRequest) -> dict[str, Any]:
@@ -44,24 +51,51 @@ class DirectCalls:
         if self._wants_more:
             raise NotDirect
         number = next(self._ids)
-        params, headers = stamped(self._peer, request)
+        head, body = self._written(request, number)
         if (token := await self._access.bearer(self._server)) is not None:
-            headers = {**headers, "authorization": f"Bearer {token}"}
-        message = {"jsonrpc": "2.0", "id": number, "method": request.method, "params": params}
-        body = _compact(message).encode()
+            head += header_lines({"authorization": f"Bearer {token}"})
         try:
-            reply = await self.http.post(headers, body, lambda data: _message(data).get("id") == number)
+            reply = await self.http.post(head, body, lambda data: _message(data).get("id") == number)
         except NotDirect:
             self._wants_more = True
             raise
         except WireFailure as failed:
             raise from_http(self._server, failed.failure) from None
+        if reply.file is not None:
+            reply = await self._put_aside(reply, reply.file)
         return self._result(request.method, number, reply)
+
+    def _written(self, request: RawRequest, number: int) -> tuple[bytes, bytes]:
+        """Header lines and body. Only the arguments of a call differ from the one before, so only they are encoded.
+
+        Raises NotDirect for a name that fits in no header.
+        """
+        if request.mirrored or not request.params or "_meta" in request.params:
+            params, headers = stamped(self._peer, request)
+            message = {"jsonrpc": "2.0", "id": number, "method": request.method, "params": params}
+            return header_lines(headers), json_bytes.write(message)
+        name = f"{request.method} {request.params.get('name')}"
+        if (head := self._heads.get(name)) is None:
+            head = header_lines(stamped(self._peer, request)[1])
+            if len(self._heads) >= _HEADS:
+                self._heads.clear()
+            self._heads[name] = head
+        start = b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":' % (number, request.method.encode())
+        return head, b"%b%b,%b" % (start, json_bytes.write(request.params)[:-1], self._stamps)
+
+    async def _put_aside(self, reply: Reply, file: SpoolFile) -> Reply:
+        """A small reply in place of one over the cap."""
+        assert self._spool is not None  # it made the file
+        small = await stand_in(self._spool, file)
+        if small is None:
+            why = f"more than {self._cap} bytes, and no result"
+            raise from_http(self._server, HttpFailure(HttpFault.TOO_LARGE, reply.status, why))
+        return Reply(reply.status, json_bytes.write(small))
 
     def _result(self, method: str, number: int, reply: Reply) -> dict[str, Any]:
         message = _message(reply.body)
         error = message.get("error")
-        if isinstance(error, Mapping) and isinstance(error.get("code"), int):
+        if isinstance(error, dict) and isinstance(error.get("code"), int):
             refusal = MCPError(error["code"], str(error.get("message", "")), error.get("data"))
             raise request_failed(self._server, self._notes, method, refusal)
         if reply.status >= _ERROR:
@@ -77,7 +111,7 @@ class DirectCalls:
 def _message(data: bytes) -> Mapping[str, Any]:
     """A JSON object; empty for whatever is none."""
     try:
-        message = json.loads(data)
+        message = json_bytes.parse(data)
     except (ValueError, RecursionError):
         return {}
     return message if isinstance(message, dict) else {}

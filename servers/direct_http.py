@@ -23,6 +23,7 @@ from servers.event_stream import EventStream
 from servers.http import HttpFailure, HttpFault
 from servers.limits import Limits
 from servers.socket_options import keep_alive
+from servers.spool import Spool, SpoolFile, SpoolFull
 from servers.tls import tls_context
 
 KEEP_S = 4.0
@@ -46,10 +47,14 @@ class WireFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer's status and the bytes of its message: a JSON body, or the data of the event that answered."""
+    """An answer's status and the bytes of its message: a JSON body, or the data of the event that answered.
+
+    One over the cap is in a file, where there is a spool for it; whoever takes it drops it.
+    """
 
     status: int
     body: bytes
+    file: SpoolFile | None = None
 
 
 class DirectHttp:
@@ -65,6 +70,7 @@ class DirectHttp:
         self._port = parts.port or (443 if self._secure else 80)
         self._connect_s = limits.deadlines.connect_s
         self._cap = limits.caps.message_bytes
+        self._spool = limits.spool
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fixed = {
             "host": parts.netloc,
@@ -74,8 +80,9 @@ class DirectHttp:
             "user-agent": "toolcrib",
             **{name.lower(): value for name, value in server.launch.headers.items()},
         }
-        self._head = _line(f"POST {target} HTTP/1.1") + _headers(fixed)
+        self._head = _line(f"POST {target} HTTP/1.1") + header_lines(fixed)
         self._idle: list[_Wire] = []
+        self._sweeping: asyncio.TimerHandle | None = None
         self._busy: set[_Wire] = set()
         self._rest = asyncio.Event()
         self._rest.set()
@@ -86,25 +93,24 @@ class DirectHttp:
         """Seconds since the last exchange ended; 0 during one."""
         return 0.0 if self._busy else asyncio.get_running_loop().time() - self._rested_at
 
-    async def post(self, headers: Mapping[str, str], body: bytes, answers: Callable[[bytes], bool]) -> Reply:
-        """Send and wait. `answers` knows the event that is the answer where the server streams.
+    async def post(self, head: bytes, body: bytes, answers: Callable[[bytes], bool]) -> Reply:
+        """Send and wait. `head` are further `header_lines`; `answers` knows the event that answers where one streams.
 
         Raises WireFailure, and NotDirect when the server wants something else first.
         """
-        head = self._head + _headers(headers) + b"content-length: %d\r\n\r\n" % len(body)
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, head, len(body), body)
         wire = self._shelved() or await self._open()
         self._busy.add(wire)
         self._rest.clear()
         try:
-            return await wire.exchange(head + body, answers)
+            return await wire.exchange(request, answers)
         finally:
             self._busy.discard(wire)
             if not self._busy:
                 self._rested_at = asyncio.get_running_loop().time()
                 self._rest.set()
             if wire.reusable and wire.open:
-                self._idle.append(wire)
-                wire.keep(self._idle)
+                self._shelve(wire)
             else:
                 wire.abort()  # spent, failed, or its caller has stopped waiting
 
@@ -114,15 +120,37 @@ class DirectHttp:
 
     def close(self) -> None:
         """Close every connection; exchanges under way fail."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
         for wire in [*self._idle, *self._busy]:
             wire.abort()
         self._idle.clear()
 
+    def _shelve(self, wire: _Wire) -> None:
+        """Keep it for the next request. One timer for all of them: a timer per exchange costs as much as its parser."""
+        loop = asyncio.get_running_loop()
+        wire.idle_since = loop.time()
+        self._idle.append(wire)
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(KEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for `KEEP_S`; the shelf is in the order of return, the oldest first."""
+        loop = asyncio.get_running_loop()
+        while self._idle and (not self._idle[0].open or loop.time() - self._idle[0].idle_since >= KEEP_S):
+            self._idle.pop(0).abort()
+        self._sweeping = None
+        if self._idle:
+            self._sweeping = loop.call_at(self._idle[0].idle_since + KEEP_S, self._sweep)
+
     def _shelved(self) -> _Wire | None:
+        now = asyncio.get_running_loop().time()
         while self._idle:
             wire = self._idle.pop()
-            if wire.open:
+            if wire.open and now - wire.idle_since < KEEP_S:
                 return wire
+            wire.abort()
         return None
 
     async def _open(self) -> _Wire:
@@ -130,7 +158,9 @@ class DirectHttp:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_s):
-                _, wire = await loop.create_connection(lambda: _Wire(self._cap), self._host, self._port, ssl=context)
+                _, wire = await loop.create_connection(
+                    lambda: _Wire(self._cap, self._spool), self._host, self._port, ssl=context
+                )
         except (OSError, TimeoutError) as error:
             raise WireFailure(HttpFailure(HttpFault.CONNECT, 0, str(error) or "no connection in time")) from error
         return wire
@@ -139,12 +169,14 @@ class DirectHttp:
 class _Wire(asyncio.Protocol):
     """One connection and the exchange on it."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, spool: Spool | None) -> None:
         self.reusable = False
+        self.idle_since = 0.0  # by the loop's clock
         self._cap = cap
+        self._spool = spool
+        self._file: SpoolFile | None = None
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Reply] | None = None
-        self._closing: asyncio.TimerHandle | None = None
 
     @property
     def open(self) -> bool:
@@ -152,9 +184,6 @@ class _Wire(asyncio.Protocol):
 
     async def exchange(self, request: bytes, answers: Callable[[bytes], bool]) -> Reply:
         assert self._transport is not None
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
         self.reusable = False
         self._framed = self._interim = self._headed = False
         self._answers = answers
@@ -165,16 +194,13 @@ class _Wire(asyncio.Protocol):
         self._events: EventStream | None = None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return await self._answer
-
-    def keep(self, idle: list[_Wire]) -> None:
-        """Stay open for the next request, for a while."""
-        self._shelf = idle
-        self._closing = asyncio.get_running_loop().call_later(KEEP_S, self.abort)
+        try:
+            return await self._answer
+        finally:
+            if self._file is not None or self._events is not None:
+                self._forget()
 
     def abort(self) -> None:
-        if self._closing is not None:
-            self._closing.cancel()
         if self._transport is not None:
             self._transport.abort()
 
@@ -196,12 +222,8 @@ class _Wire(asyncio.Protocol):
             self._fail(HttpFault.BROKEN, f"no HTTP: {error}")
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._closing is not None:
-            self._closing.cancel()
-            if self in self._shelf:
-                self._shelf.remove(self)
-        elif error is None and self._answer is not None and self._headed and self._events is None and not self._framed:
-            self._settle(Reply(self._parser.get_status_code(), bytes(self._body)))  # its end was the connection's
+        if error is None and self._answer is not None and self._headed and self._events is None and not self._framed:
+            self._settle_body()  # its end was the connection's
         self._fail(HttpFault.BROKEN, str(error) if error is not None else "connection closed")
 
     # httptools
@@ -225,7 +247,7 @@ class _Wire(asyncio.Protocol):
         elif _REDIRECT <= status < _ERROR or status in _NEEDS_MORE:
             self._settle(NotDirect())
         elif status < _REDIRECT and self._media == "text/event-stream":
-            self._events = EventStream(self._cap)
+            self._events = EventStream(self._cap, self._spool)
         elif status < _REDIRECT and self._media != "application/json":
             self._fail(HttpFault.MEDIA, self._media or "no content type")
 
@@ -234,8 +256,30 @@ class _Wire(asyncio.Protocol):
             self._take_events(self._events, chunk)
             return
         self._body += chunk
-        if len(self._body) > self._cap:
+        if self._file is not None or len(self._body) > self._cap:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        """What came of a body over the cap; only a result is worth it."""
+        if self._spool is None or self._parser.get_status_code() >= _REDIRECT:
             self._fail(HttpFault.TOO_LARGE, f"more than {self._cap} bytes")
+            return
+        if self._answer is None or self._answer.done():
+            return
+        try:
+            self._file = self._file or self._spool.begin()
+            self._file.write(bytes(self._body))
+        except SpoolFull as full:
+            self._fail(HttpFault.TOO_LARGE, f"more than {self._cap} bytes, and {full}")
+        self._body.clear()
+
+    def _forget(self) -> None:
+        """What nobody took of a large answer."""
+        if self._file is not None:
+            self._file.drop()
+            self._file = None
+        if self._events is not None:
+            self._events.close()
 
     def on_message_complete(self) -> None:
         if self._interim:
@@ -244,18 +288,29 @@ class _Wire(asyncio.Protocol):
         if self._events is not None:
             self._fail(HttpFault.BROKEN, "the event stream ended without an answer")
             return
-        self._settle(Reply(self._parser.get_status_code(), bytes(self._body)))
+        self._settle_body()
+
+    def _settle_body(self) -> None:
+        reply = Reply(self._parser.get_status_code(), bytes(self._body), self._file)
+        self._file = None
+        self._settle(reply)
 
     def _take_events(self, events: EventStream, chunk: bytes) -> None:
         try:
-            for data in events.feed(chunk):
-                if self._answers(data):
-                    self._settle(Reply(200, data))
+            for event in events.events(chunk):
+                if isinstance(event.data, SpoolFile):
+                    self._settle(Reply(_OK, b"", event.data))
+                elif event.data is not None and self._answers(event.data):
+                    self._settle(Reply(_OK, event.data))
+        except SpoolFull as full:
+            self._fail(HttpFault.TOO_LARGE, f"an event of more than {self._cap} bytes, and {full}")
         except ValueError:
             self._fail(HttpFault.TOO_LARGE, f"an event of more than {self._cap} bytes")
 
     def _settle(self, outcome: Reply | Exception) -> None:
         if self._answer is None or self._answer.done():
+            if isinstance(outcome, Reply) and outcome.file is not None:
+                outcome.file.drop()
             return
         if isinstance(outcome, Exception):
             self._answer.set_exception(outcome)
@@ -273,5 +328,6 @@ def _line(text: str) -> bytes:
     return text.encode() + b"\r\n"
 
 
-def _headers(headers: Mapping[str, str]) -> bytes:
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Raises NotDirect for what is no header."""
     return b"".join(_line(f"{name}: {value}") for name, value in headers.items())

@@ -232,9 +232,11 @@ def _of_wire(server: UpstreamServer, failure: HttpFailure, detail: str) -> Upstr
             return _from_status(server, failure.status)
 
 
-def message_too_large(server: UpstreamServer, cap: int) -> TooLarge:
+def message_too_large(server: UpstreamServer, cap: int, why: str | None = None) -> TooLarge:
+    """`why` says why it could not be put aside."""
+    reason = "" if why is None else f" and cannot be kept ({why})"
     return TooLarge(
-        f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB, so its connection was closed; "
+        f"Server {server.slug!r} sent a message of more than {cap / MIB:g} MiB{reason}, so its connection was closed; "
         "ask it for less."
     )
 

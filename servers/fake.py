@@ -15,8 +15,8 @@ from servers.catalogue import collect
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Era, Peer
-from servers.pool import require_json
 from servers.ports import CallResult, OnListChanged
+from servers.sendable import require_json
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Arguments -> a CallToolResult as JSON."""
@@ -81,7 +81,7 @@ class FakePool:
         repeatable: bool = False,  # noqa: ARG002 - likewise; a fake connection does not break
     ) -> CallResult:
         """See `servers.ports.Pool`."""
-        require_json({"name": name, "arguments": dict(arguments)})
+        require_json({"name": name, "arguments": dict(arguments)}, f"The arguments of {name!r}")
         upstream = self._reach(server)
         handler = upstream.handlers.get(name)
         if handler is None:

@@ -19,11 +19,13 @@ from typing import Any, cast
 import httpx2
 from mcp.client.sse import sse_client
 
-from domain.errors import AuthorizationNeeded, UpstreamError, UpstreamUnreachable
+from domain.errors import AuthorizationNeeded, UpstreamError, UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import Transport, UpstreamServer
 from servers.access import AccessTransport
-from servers.limits import Limits
+from servers.limits import KIB, Limits
 from servers.socket_options import keep_alive
+from servers.spilling import Refusal, SpillingStream, put_aside
+from servers.spool import Spool, SpoolFull
 from servers.tagged_http import tagged_streams
 from servers.tls import tls_context
 from servers.wire import TransportStreams, WireNotes
@@ -33,6 +35,7 @@ _MARK = f"toolcrib-{secrets.token_hex(16)}"
 """Key of our own mark in a made-up reply. Random, so that no upstream can forge one."""
 
 _FAULT_CODE = -32603
+_SDK_EVENT_BYTES = 1000 * KIB  # its client for HTTP+SSE takes events of a MiB, names of fields included
 _NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
@@ -69,22 +72,32 @@ def failure_of(data: object) -> HttpFailure | None:
 class FaultingTransport(httpx2.AsyncBaseTransport):
     """Sends with `inner`; every failure of a POST becomes an answer to it, and every body has a cap."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, cap: int) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, cap: int, spool: Spool | None = None) -> None:
         self._inner = inner
         self._cap = cap
+        self._spool = spool
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method != "POST":
-            return await self._beside(request)
+            return self._spilling(await self._beside(request), _too_large)
         response = await self._sent(request)
         if isinstance(response, HttpFailure):
             return _made_up(response)
-        media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code in {HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT} or response.has_redirect_location:
             return response
-        if response.is_success and media == "text/event-stream":
-            return response  # capped per event by the SDK
-        return await self._whole(request, response, media)
+        if response.is_success and _media(response) == "text/event-stream":
+            return self._spilling(response, _too_large)
+        return await self._whole(request, response, _media(response))
+
+    def _spilling(self, response: httpx2.Response, refusal: Refusal) -> httpx2.Response:
+        """An event stream with its larger events put aside. Without a spool the SDK's cap holds for each."""
+        if self._spool is None or not response.is_success or _media(response) != "text/event-stream":
+            return response
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            return response
+        stream = SpillingStream(response.stream, self._cap, self._spool, refusal)
+        return httpx2.Response(response.status_code, headers=_kept(response), stream=stream)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -116,25 +129,42 @@ class FaultingTransport(httpx2.AsyncBaseTransport):
             return _made_up(HttpFailure(HttpFault.BROKEN, response.status_code, str(error) or type(error).__name__))
         finally:
             await response.aclose()
-        if body is None:
-            return _made_up(HttpFailure(HttpFault.TOO_LARGE, response.status_code, f"more than {self._cap} bytes"))
+        if isinstance(body, str):
+            return _made_up(HttpFailure(HttpFault.TOO_LARGE, response.status_code, body))
         if response.is_success:
             if media != "application/json":
                 return _made_up(HttpFailure(HttpFault.MEDIA, response.status_code, media or "no content type"))
             return httpx2.Response(response.status_code, headers=_kept(response), content=body)
         return _refusal(request, response.status_code, body)
 
-    async def _read(self, response: httpx2.Response) -> bytes | None:
-        """The raw body, or None when it is over the cap or compressed against our wish (a zip bomb needs that)."""
+    async def _read(self, response: httpx2.Response) -> bytes | str:
+        """The raw body, or the small one in its place; as text, why there is none.
+
+        One that is compressed against our wish is not taken: a zip bomb needs that.
+        """
         if response.headers.get("content-encoding", "identity") != "identity":
-            return None
+            return "compressed"
         body = bytearray()
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        async for chunk in response.stream:
+        chunks = aiter(response.stream)
+        async for chunk in chunks:
             body += chunk
             if len(body) > self._cap:
-                return None
+                return await self._put_aside(bytes(body), chunks)
         return bytes(body)
+
+    async def _put_aside(self, body: bytes, rest: AsyncIterator[bytes]) -> bytes | str:
+        why = f"more than {self._cap} bytes"
+        try:
+            reply = None if self._spool is None else await put_aside(body, rest, self._spool)
+        except SpoolFull as full:
+            return f"{why}, and {full}"
+        return why if reply is None else json.dumps(reply).encode()
+
+
+def _media(response: httpx2.Response) -> str:
+    media: str = response.headers.get("content-type", "")
+    return media.partition(";")[0].strip().lower()
 
 
 def _refusal(request: httpx2.Request, status: int, body: bytes) -> httpx2.Response:
@@ -153,9 +183,18 @@ def _kept(response: httpx2.Response) -> list[tuple[str, str]]:
 
 def _made_up(failure: HttpFailure) -> httpx2.Response:
     """A JSON-RPC error reply; without an id, so that the SDK takes it for the request it was posted with."""
+    return httpx2.Response(503, json=_made_up_error(failure))
+
+
+def _made_up_error(failure: HttpFailure) -> dict[str, Any]:
     mark = {"fault": failure.fault.value, "status": failure.status, "detail": failure.detail}
     error = {"code": _FAULT_CODE, "message": failure.fault.value, "data": {_MARK: mark}}
-    return httpx2.Response(503, json={"jsonrpc": "2.0", "id": None, "error": error})
+    return {"jsonrpc": "2.0", "id": None, "error": error}
+
+
+def _too_large(why: str) -> bytes:
+    """In a request's own stream: the SDK takes it for that request."""
+    return json.dumps({**_made_up_error(HttpFailure(HttpFault.TOO_LARGE, 0, why)), "id": 0}).encode()
 
 
 def _rpc_error(body: bytes) -> Mapping[str, Any] | None:
@@ -177,8 +216,8 @@ def _session_unknown(status: int, error: Mapping[str, Any] | None) -> bool:
 class BreakingTransport(FaultingTransport):
     """For HTTP+SSE, where a POST is only an acknowledgement: one that fails ends the connection."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, cap: int, slug: str, notes: WireNotes) -> None:
-        super().__init__(inner, cap)
+    def __init__(self, inner: httpx2.AsyncBaseTransport, spool: Spool | None, slug: str, notes: WireNotes) -> None:
+        super().__init__(inner, _SDK_EVENT_BYTES, spool)
         self._slug = slug
         self._notes = notes
 
@@ -194,7 +233,12 @@ class BreakingTransport(FaultingTransport):
             raise
         if request.method == "POST" and response.is_error:
             self._fail(f"refused a message with HTTP {response.status_code}")
-        return response
+        return response if request.method == "POST" else self._spilling(response, self._too_large)
+
+    def _too_large(self, why: str) -> bytes:
+        """Nothing says whose answer it would have been, so it ends the connection."""
+        self._notes.fail(UpstreamProtocolError(f"Server {self._slug!r} sent too much ({why}); ask it for less."))
+        return b""
 
     def _fail(self, what: str) -> None:
         self._notes.fail(UpstreamUnreachable(f"Server {self._slug!r} {what}; the next request connects again."))
@@ -209,7 +253,7 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
     wire = httpx2.AsyncHTTPTransport(verify=tls_context(), socket_options=keep_alive())
     inner = AccessTransport(wire, limits.access, server)
     if server.launch.transport is Transport.SSE:
-        breaking = BreakingTransport(inner, cap, server.slug, notes)
+        breaking = BreakingTransport(inner, limits.spool, server.slug, notes)
 
         def factory(
             headers: dict[str, str] | None = None,  # noqa: ARG001 - the SDK hands back what we gave it: nothing
@@ -222,8 +266,8 @@ async def http_streams(server: UpstreamServer, limits: Limits, notes: WireNotes)
             yield read, write
         return
     async with (
-        _client(server, limits, FaultingTransport(inner, cap)) as client,
-        tagged_streams(url, client, cap, notes) as (read, write),
+        _client(server, limits, FaultingTransport(inner, cap, limits.spool)) as client,
+        tagged_streams(url, client, cap + KIB, notes) as (read, write),
     ):
         yield read, write
 

@@ -6,7 +6,6 @@ Refuses to know: the catalogue, sessions, policies, and who is asking.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,15 +13,18 @@ from typing import Any, TypeVar
 
 from mcp_types import HEADER_MISMATCH
 
-from domain.errors import AuthorizationNeeded, InvalidInput, UpstreamRefused, UpstreamTimeout
+from domain.errors import AuthorizationNeeded, UpstreamRefused, UpstreamTimeout
 from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
 from servers.connection import Connection
+from servers.failures import message_too_large
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Peer
+from servers.oversized import claimed, parsed
 from servers.ports import CallResult, OnListChanged
 from servers.requests import RawRequest
+from servers.sendable import require_json
 from servers.upstream import Upstream
 
 T = TypeVar("T")
@@ -62,13 +64,17 @@ class ServerPool:
         params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
         if meta:
             params["_meta"] = dict(meta)
-        require_json(params)
+        require_json(params, f"The arguments of {name!r}")
         seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
 
         async def work(upstream: Upstream) -> dict[str, Any]:
             return await upstream.on_connection(partial(self._call, upstream, params), repeatable=repeatable)
 
         raw = await self._in_turn(self._upstream(server), seconds, f"answer the call of {name!r}", work)
+        if (large := claimed(self._limits.spool, raw)) is not None:
+            if large.size > self._limits.caps.message_bytes:
+                return CallResult({}, large)
+            raw = parsed(large, server)
         if raw.get("resultType") == "input_required":
             raise UpstreamRefused(
                 f"Tool {name!r} of server {server.slug!r} asks for input from a person or a model in the middle of "
@@ -151,7 +157,11 @@ class ServerPool:
 
     async def _list(self, upstream: Upstream, connection: Connection, peer: Peer) -> Listing:
         async def fetch(cursor: str | None) -> dict[str, Any]:
-            return await connection.request(RawRequest("tools/list", {} if cursor is None else {"cursor": cursor}))
+            page = await connection.request(RawRequest("tools/list", {} if cursor is None else {"cursor": cursor}))
+            if (large := claimed(self._limits.spool, page)) is not None:
+                large.file.drop()
+                raise message_too_large(upstream.server, self._limits.caps.message_bytes, "it is a list")
+            return page
 
         listing = await collect(upstream.server, peer, self._limits.caps, fetch)
         upstream.mirrored = dict(listing.mirrored)
@@ -168,33 +178,3 @@ class ServerPool:
             # The headers its schema wants mirrored are unknown or stale; the server executed nothing.
             await self._list(upstream, connection, peer)
             return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
-
-
-MAX_NESTING = 190
-"""Levels of objects and arrays in the params: the parser of SDK servers gives up at 200, and would never answer."""
-
-_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-
-def require_json(params: Mapping[str, Any]) -> None:
-    """Refuse what cannot be sent: NaN, lone surrogates, objects, deep nesting. Raises InvalidInput."""
-    try:
-        text = _strict(params)
-        text.encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidInput(f"The arguments of {params['name']!r} are not valid JSON ({error}).") from error
-    if text.count("{") + text.count("[") > MAX_NESTING and _nests_deeper(params, MAX_NESTING):
-        raise InvalidInput(f"The arguments of {params['name']!r} nest deeper than {MAX_NESTING} levels; flatten them.")
-
-
-def _nests_deeper(value: object, most: int) -> bool:
-    """Whether JSON holds more than `most` objects and arrays within each other."""
-    level: list[Any] = [value]
-    for _ in range(most + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, Mapping | list | tuple)
-            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
-        ]
-    return bool(level)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from domain.servers import ServerHealth, UpstreamServer
 from servers.listing import Listing
+from servers.spool import Span
 
 OnListChanged = Callable[[str, str], None]
 """Tenant and slug of a server that says its tools changed. Called in the event loop; must not block or raise."""
@@ -15,9 +16,13 @@ OnListChanged = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """The server's CallToolResult, untouched: content, structuredContent, isError, _meta and what else it sent."""
+    """The server's CallToolResult, untouched: content, structuredContent, isError, _meta and what else it sent.
+
+    One over the cap is not parsed: its JSON text is `large`, whoever takes it drops its file, and `raw` is empty.
+    """
 
     raw: Mapping[str, Any]
+    large: Span | None = None
 
     @property
     def is_error(self) -> bool:

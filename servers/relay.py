@@ -28,8 +28,9 @@ from mcp.shared.inbound import (
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY
+from mcp_types import INTERNAL_ERROR
 
-from domain.errors import Overloaded, UpstreamError, UpstreamRefused
+from domain.errors import InvalidInput, Overloaded, UpstreamError, UpstreamRefused
 from domain.servers import UpstreamServer
 from servers.exchange import STREAM_ENDED, Answer, Exchange, Failure, Notice, Question
 from servers.failures import (
@@ -45,6 +46,7 @@ from servers.limits import Limits
 from servers.negotiation import Era, Negotiator, Peer
 from servers.relay_hello import Hello, RawHandshake
 from servers.requests import HeaderMap
+from servers.sendable import require_json
 from servers.transports import open_streams
 from servers.wire import StderrRing, WireNotes
 
@@ -119,15 +121,13 @@ class RelayConnection:
     def begin(self, method: str, params: Mapping[str, Any], mirrored: HeaderMap | None = None) -> Exchange:
         """Send a request, its progress token replaced by one of this hop.
 
-        Raises NotSent once the connection ended, Overloaded when too much is under way on it already.
+        Raises NotSent once the connection ended, Overloaded when too much is under way on it already, InvalidInput
+        for what cannot be sent.
         """
+        require_json(params, f"The params of {method!r}")
         if self.ended or self._closing.is_set():
             raise NotSent(f"The connection to server {self.server.slug!r} has ended; try again.")
-        caps = self._limits.caps
-        if len(self.exchanges) >= caps.in_flight + caps.queued:
-            raise Overloaded(
-                f"Server {self.server.slug!r} has {len(self.exchanges)} requests of this client under way."
-            )
+        self._require_room(method)
         number = next(self._numbers)
         meta = params.get("_meta")
         if isinstance(meta, Mapping) and "progressToken" in meta:
@@ -149,7 +149,8 @@ class RelayConnection:
             raise Overloaded(f"Server {self.server.slug!r} has {count} requests of {method} and its like under way.")
 
     async def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
-        """Fire and forget; dropped when the connection has ended."""
+        """Fire and forget; dropped when the connection has ended. Raises InvalidInput for what cannot be sent."""
+        require_json(params or {}, f"The params of {method!r}")
         peer = await self.ready()
         if self._dispatcher is not None:
             await self._dispatcher.notify(
@@ -292,7 +293,7 @@ class RelayConnection:
             exchange.put(question)
         else:
             self._standalone(question)
-        return await question.reply
+        return await _sendable(question)
 
     async def _on_notify(self, context: DispatchContext[Any], method: str, params: Mapping[str, Any] | None) -> None:
         # No await before the message is passed on: the order of the wire is kept against the answer's.
@@ -326,6 +327,22 @@ class RelayConnection:
         """
         asking = (exchange for exchange in reversed(self.exchanges.values()) if exchange.method in _ASKING)
         return next(asking, None)
+
+
+async def _sendable(question: Question) -> dict[str, Any]:
+    """The client's reply. One that cannot be sent becomes an error: it must not cost the others their connection."""
+    refused: MCPError | None = None
+    try:
+        reply = await question.reply
+    except MCPError as refusal:
+        reply, refused = {"message": refusal.message, "data": refusal.data}, refusal
+    try:
+        require_json(reply, f"The client's answers to {question.method!r}")
+    except InvalidInput as error:
+        raise MCPError(INTERNAL_ERROR, error.message) from error
+    if refused is not None:
+        raise refused
+    return reply
 
 
 def _related(context: DispatchContext[Any]) -> object:

@@ -21,17 +21,22 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 from pydantic import ValidationError
 
 from servers.requests import CLIENT_INFO
+from servers.sendable import require_json
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the client said about itself, as JSON."""
+    """What the client said about itself, as JSON. Raises InvalidInput for what cannot be sent."""
 
     capabilities: Mapping[str, Any] = field(default_factory=dict)
     client_info: Mapping[str, Any] = field(
         default_factory=lambda: CLIENT_INFO.model_dump(by_alias=True, mode="json", exclude_none=True)
     )
     protocol_version: str = LATEST_HANDSHAKE_VERSION  # asked for in a handshake
+
+    def __post_init__(self) -> None:
+        require_json(self.capabilities, "The client's capabilities")
+        require_json(self.client_info, "The client's words about itself")
 
 
 class RawHandshake:

@@ -15,6 +15,7 @@ SHARE = 0.1
 """Retries per request, over time: when everything fails, retrying only adds to the load."""
 
 _RESERVE = 10.0  # retries that a server which is seldom asked has at hand
+_SILENT_S = 1.0  # a refusal comes at once; where nobody says anything, asking again takes as long again (R5)
 _PAUSE_S = 0.1  # bound of the pause before the first retry; it doubles
 
 
@@ -29,8 +30,8 @@ class Retries:
         """A request came in."""
         self._left = min(_RESERVE, self._left + SHARE)
 
-    def pause(self, error: UpstreamError, retries: int, *, repeatable: bool) -> float | None:
-        """Seconds to wait before the next retry after so many; None when the error is final.
+    def pause(self, error: UpstreamError, retries: int, *, repeatable: bool, took_s: float = 0.0) -> float | None:
+        """Seconds to wait before the next retry after so many; None when the error, which took so long, is final.
 
         A request that the server provably did not execute may be tried again, another one only when it is
         `repeatable`.
@@ -39,7 +40,9 @@ class Retries:
             return None
         if isinstance(error, SessionLost | NotSent):
             return 0.0  # of a connection that ended: the next one is made once for all who wait
-        unharmed = isinstance(error, NoConnection) or (repeatable and isinstance(error, ConnectionLost | ServerFault))
+        unharmed = (isinstance(error, NoConnection) and took_s < _SILENT_S) or (
+            repeatable and isinstance(error, ConnectionLost | ServerFault)
+        )
         if not unharmed or self._left < 1:
             return None
         self._left -= 1

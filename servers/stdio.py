@@ -27,7 +27,11 @@ from domain.errors import UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import UpstreamServer
 from servers.failures import message_too_large
 from servers.limits import KIB, Limits
+from servers.oversized import stand_in
+from servers.spool import SpoolFile, SpoolFull
 from servers.wire import TransportStreams, WireNotes
+
+_Inbound = anyio.abc.ObjectSendStream[SessionMessage | Exception]
 
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL", "TERM")
 """All that a child gets of our environment; what else it needs is configured with it."""
@@ -183,11 +187,12 @@ class _LineReader:
 
     def __init__(self, server: UpstreamServer, limits: Limits, notes: WireNotes) -> None:
         self._server = server
+        self._limits = limits
         self._cap = limits.caps.message_bytes
         self._notes = notes
         self._messages = 0
 
-    async def pump(self, process: Process, inbound: anyio.abc.ObjectSendStream[SessionMessage | Exception]) -> None:
+    async def pump(self, process: Process, inbound: _Inbound) -> None:
         """Until the end of stdout, or of our interest in it; then the read stream ends, and waiters wake."""
         assert process.stdout is not None
         buffer = bytearray()
@@ -195,13 +200,10 @@ class _LineReader:
             while chunk := await process.stdout.read(_CHUNK):
                 buffer += chunk
                 if b"\n" in chunk:
-                    *lines, rest = buffer.split(b"\n")
-                    buffer = rest
-                    for line in lines:
-                        if not await self._deliver(bytes(line), inbound):
-                            break
-                if len(buffer) > self._cap:
-                    self._notes.fail(message_too_large(self._server, self._cap))
+                    buffer = await self._deliver_lines(buffer, inbound)
+                while len(buffer) > self._cap and self._notes.fault is None:
+                    rest = await self._put_aside(bytes(buffer), process.stdout, inbound)
+                    buffer = await self._deliver_lines(rest, inbound)
                 if self._notes.fault is not None:
                     break
             else:
@@ -211,7 +213,35 @@ class _LineReader:
         while await process.stdout.read(_CHUNK):
             """A child that still writes must not block on a full pipe while it is asked to end."""
 
-    async def _deliver(self, line: bytes, inbound: anyio.abc.ObjectSendStream[SessionMessage | Exception]) -> bool:
+    async def _deliver_lines(self, buffer: bytearray, inbound: _Inbound) -> bytearray:
+        """Every whole line of `buffer`; what is left of it."""
+        *lines, rest = buffer.split(b"\n")
+        for line in lines:
+            if not await self._deliver(bytes(line), inbound):
+                break
+        return rest
+
+    async def _put_aside(self, start: bytes, stdout: asyncio.StreamReader, inbound: _Inbound) -> bytearray:
+        """A line over the cap, which begins with `start`, goes into the spool; what follows it, or a fault."""
+        spool = self._limits.spool
+        reply, rest = None, b""
+        if spool is not None:
+            try:
+                file = spool.begin()
+                file.write(start)
+                rest = await _rest_of_line(file, stdout)
+                reply = await stand_in(spool, file)
+            except SpoolFull as full:
+                self._notes.fail(message_too_large(self._server, self._cap, str(full)))
+        if reply is None:
+            self._notes.fail(message_too_large(self._server, self._cap))
+        else:
+            self._messages += 1
+            with contextlib.suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
+                await inbound.send(SessionMessage(jsonrpc_message_adapter.validate_python(reply, by_name=False)))
+        return bytearray(rest)
+
+    async def _deliver(self, line: bytes, inbound: _Inbound) -> bool:
         if not line.strip():
             return True
         try:
@@ -235,6 +265,23 @@ class _LineReader:
     def _fault(self, what: str) -> None:
         sentence = f"Server {self._server.slug!r} {what}; check that its command starts an MCP server in stdio mode."
         self._notes.fail(UpstreamProtocolError(sentence))
+
+
+async def _rest_of_line(file: SpoolFile, stdout: asyncio.StreamReader) -> bytes:
+    """Move a line's rest into `file`; what was read beyond its end. A child's end is a line's too."""
+    done = False
+    try:
+        while chunk := await stdout.read(_CHUNK):
+            line, end, rest = chunk.partition(b"\n")
+            file.write(line)
+            if end:
+                done = True
+                return rest
+        done = True
+        return b""
+    finally:
+        if not done:
+            file.drop()
 
 
 def _message(line: bytes) -> JSONRPCMessage:

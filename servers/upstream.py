@@ -43,6 +43,7 @@ class Upstream:
         self._connection: Connection | None = None
         self._retired: set[Connection] = set()
         self._era: Era | None = None
+        self._older = False  # whether it was found to speak HTTP+SSE, though it is registered with a plain URL
         self._closed = False
 
     async def on_connection(
@@ -54,13 +55,15 @@ class Upstream:
         self._retries.earn()
         retries = 0
         failure: UpstreamError | None = None
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 return await self._attempt(work, urgent=urgent)
             except CircuitOpen as refusal:
                 raise failure or refusal from None
             except UpstreamError as error:
-                pause = self._retries.pause(error, retries, repeatable=repeatable)
+                pause = self._retries.pause(error, retries, repeatable=repeatable, took_s=clock() - began)
                 if pause is None:
                     raise
                 failure = error
@@ -78,7 +81,7 @@ class Upstream:
             self._replace(self._connection)  # a new handshake is the proof that the server is back
         connection = self._present(trying=trying)
         try:
-            peer = await connection.ready()
+            connection, peer = await self._opened(connection, trying=trying)
             self._era = peer.era
             if trying:
                 self.breaker.reached()
@@ -97,6 +100,26 @@ class Upstream:
                 self.breaker.gave_no_verdict()
         self.breaker.succeeded()
         return result
+
+    async def _opened(self, connection: Connection, *, trying: bool) -> tuple[Connection, Peer]:
+        """The connection once it is open: another one, over HTTP+SSE, where the server answers the newer transport's
+        first message with a client error, as the specification has clients find out.
+        """
+        try:
+            return connection, await connection.ready()
+        except Estranged as refusal:
+            if connection.server.launch.transport is not Transport.STREAMABLE_HTTP:
+                self._older = False
+                raise
+            self._older, newer = True, refusal
+        self._replace(connection)
+        connection = self._present(trying=trying)
+        try:
+            return connection, await connection.ready()
+        except UpstreamError:
+            self._older = False
+            self._replace(connection)
+            raise newer from None
 
     def _learn(self, connection: Connection, error: UpstreamError, *, trying: bool) -> None:
         """What an error says about the server. The end of one connection is one failure, however many it failed."""
@@ -151,7 +174,7 @@ class Upstream:
             self._replace(self._connection)
         if self._connection is None:
             self._connection = Connection(
-                self.server,
+                _over_sse(self.server) if self._older else self.server,
                 self._limits
                 if not trying or self.server.launch.transport is Transport.STDIO
                 else _hurried(self._limits),
@@ -167,6 +190,10 @@ class Upstream:
         self._retired = {old for old in self._retired | {connection} if not old.gone}
         if self._connection is connection:
             self._connection = None
+
+
+def _over_sse(server: UpstreamServer) -> UpstreamServer:
+    return replace(server, launch=replace(server.launch, transport=Transport.SSE))
 
 
 def _speaks_otherwise(error: UpstreamError) -> bool:

@@ -1,42 +1,92 @@
-"""A tool memory as one compact JSON document: a list per entry, and each reason written once.
+"""A tool memory as one compact JSON document: a list per tool; reasons and times written once and numbered.
 
-    {"v": 1, "reasons": ["search: list files"], "tools": [
-        [tool_id, reason, added_at, tokens, last_used_at, uses, pinned]]}
+    {"v": 2, "reasons": ["search: list files"], "times": [1700000000.0], "turn": 3, "state": 1, "tools": [
+        [tool_id, reason, added_at, tokens, last_used_at, uses, flags, added_turn, seen_turn]],
+     "folded": [[tool_id, reason, uses, turn]]}
 
-`reason` is a position in `reasons`: the tools that one search brought share it. Limits and mode are columns.
+`reason`, `added_at` and `last_used_at` are positions: the tools that one search brought share them. A long document is
+deflated. Limits and mode are columns. Version 1 had no turns, no folded tools, and its times in place.
 """
 
 from __future__ import annotations
 
-from domain.memory import MemoryEntry, ToolMemory
+import base64
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from domain.memory import ToolMemory
+from domain.memory_entries import FoldedTool, MemoryEntry
 from domain.sessions import MemoryMode, SessionLimits
 from store.json_text import decode, encode
 
-_VERSION = 1
+_VERSION = 2
+_DEFLATED = "z"  # before base64; a JSON document begins with a brace
+_LONG = 2048
+_PINNED, _RELEASED = 1, 2
+_ACTED, _STEPPED = 1, 2
 
 
 def encode_memory(memory: ToolMemory) -> str:
     reasons: dict[str, int] = {}
+    times: dict[float, int] = {}
     tools = [
         [
             entry.tool_id,
             reasons.setdefault(entry.reason, len(reasons)),
-            entry.added_at,
+            times.setdefault(entry.added_at, len(times)),
             entry.tokens,
-            entry.last_used_at,
+            times.setdefault(entry.last_used_at, len(times)),
             entry.uses,
-            int(entry.pinned),
+            _PINNED * entry.pinned + _RELEASED * entry.released,
+            entry.added_turn,
+            entry.seen_turn,
         ]
         for entry in memory.entries.values()
     ]
-    return encode({"v": _VERSION, "reasons": list(reasons), "tools": tools})
+    folded = [
+        [line.tool_id, reasons.setdefault(line.reason, len(reasons)), line.uses, line.turn]
+        for line in memory.folded.values()
+    ]
+    document = {
+        "v": _VERSION,
+        "reasons": list(reasons),
+        "times": list(times),
+        "turn": memory.turn,
+        "state": _ACTED * memory.acted + _STEPPED * memory.stepped,
+        "tools": tools,
+        "folded": folded,
+    }
+    text = encode(document)
+    if len(text) < _LONG:
+        return text
+    return _DEFLATED + base64.b64encode(zlib.compress(text.encode(), level=3)).decode()
 
 
 def decode_memory(text: str, mode: MemoryMode, limits: SessionLimits) -> ToolMemory:
-    document = decode(text)
-    reasons = document["reasons"]
+    if text.startswith(_DEFLATED):
+        text = zlib.decompress(base64.b64decode(text[len(_DEFLATED) :])).decode()
+    document: Mapping[str, Any] = decode(text)
+    if document["v"] == 1:
+        return ToolMemory(limits, mode, _entries_of_version_1(document))
+    reasons, times, state = document["reasons"], document["times"], document["state"]
     entries = {
+        tool_id: MemoryEntry(
+            tool_id, reasons[reason], times[added], tokens, times[last], uses,
+            bool(flags & _PINNED), added_turn, seen_turn, bool(flags & _RELEASED),
+        )
+        for tool_id, reason, added, tokens, last, uses, flags, added_turn, seen_turn in document["tools"]
+    }  # fmt: skip
+    folded = {
+        tool_id: FoldedTool(tool_id, reasons[reason], uses, turn) for tool_id, reason, uses, turn in document["folded"]
+    }
+    acted, stepped = bool(state & _ACTED), bool(state & _STEPPED)
+    return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped)
+
+
+def _entries_of_version_1(document: Mapping[str, Any]) -> dict[str, MemoryEntry]:
+    reasons = document["reasons"]
+    return {
         tool_id: MemoryEntry(tool_id, reasons[reason], added_at, tokens, last_used_at, uses, bool(pinned))
         for tool_id, reason, added_at, tokens, last_used_at, uses, pinned in document["tools"]
     }
-    return ToolMemory(limits, mode, entries)

@@ -13,9 +13,11 @@ from store.changes import ChangeLog
 from store.credentials import CredentialRepository
 from store.database import Database
 from store.events import EventRepository
+from store.generated import GeneratedRepository
 from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
 from store.migrate import migrate
 from store.overlays import OverlayRepository
+from store.questions import QuestionRepository
 from store.runs import SyncRunRepository
 from store.sealing import Sealer
 from store.secrets import Secrets
@@ -36,6 +38,8 @@ class Store:
         self.secrets = Secrets(database, sealer, self.servers)
         self.catalogue = CatalogueRepository(database)
         self.overlays = OverlayRepository(database)
+        self.questions = QuestionRepository(database)
+        self.generated = GeneratedRepository(database)
         self.changes = ChangeLog(database)
         self.vectors = VectorRepository(database)
         self.sessions = SessionRepository(database)

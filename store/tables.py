@@ -78,6 +78,26 @@ TOOL_VERSIONS = Table(
     Index("tool_versions_by_tool", "tenant", "tool_id", "seq"),
 )
 
+QUESTIONS = Table(
+    "questions",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("tool_id", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),  # hash of the text without case
+    Column("source", Text, nullable=False),
+    Column("text", Text, nullable=False),  # JSON string
+    Column("uses", Double, nullable=False),  # as they were worth at `at`
+    Column("at", Double, nullable=False),
+)
+
+GENERATED = Table(
+    "generated",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),  # model, prompt version and the text's hash
+    Column("texts", Text, nullable=False),  # JSON array
+)
+
 INDEX_CHANGES = Table(
     "index_changes",
     METADATA,
@@ -120,6 +140,8 @@ SESSIONS = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
     Column("memory", Text, nullable=False),  # JSON (store/memory_json.py)
+    Column("bounds", Text),  # JSON (store/session_rows.py); null in rows of versions before 0010
+    Column("version", BigInteger, nullable=False, server_default="0"),  # counts changes of the memory
     Index("sessions_by_age", "tenant", "created_at", "id"),
     Index("sessions_by_expiry", "expires_at"),
 )

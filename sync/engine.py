@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from domain.catalogue import CatalogueDiff, SyncRun
-from domain.errors import Conflict, InvalidInput, ServerNotFound, ToolcribError, Unavailable
+from domain.errors import Conflict, EmbedderUnavailable, InvalidInput, ServerNotFound, ToolcribError, Unavailable
 from store.store import Store
 from sync.diff import diff
 from sync.indexer import Indexer
@@ -28,6 +28,7 @@ class _Progress:
     changes: CatalogueDiff = field(default_factory=CatalogueDiff)
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    ttl_ms: int | None = None
     embedded: int = 0
     error: str | None = None
 
@@ -132,6 +133,7 @@ class SyncEngine:
             raise InvalidInput(f"Server {slug!r} is disabled; `toolcrib servers enable {slug}` switches it on.")
         listing = await self._source.list_tools(server)
         progress.left_out = tuple(listing.warnings)
+        progress.ttl_ms = listing.ttl_ms
         known = await self._store.catalogue.known(tenant, slug)
         changes = diff(known, listing.documents, tenant, slug, server.generation + 1)
         if not request.full:
@@ -145,6 +147,11 @@ class SyncEngine:
         """Wait until the index has followed, so that `synced` means `found`. It may lag; the record does not."""
         try:
             await self._indexer.drain()
+        except EmbedderUnavailable as failed:
+            self._indexer.wake()
+            progress.warnings = (
+                f"Stored, and found by words alone until the embedding model is back: {failed.message}",
+            )
         except Unavailable as failed:
             self._indexer.wake()
             progress.warnings = (f"Stored, but not searchable yet: {failed.message}",)
@@ -167,4 +174,5 @@ class SyncEngine:
             embedded=progress.embedded,
             error=progress.error,
             warnings=(*progress.left_out, *progress.warnings),
+            ttl_s=None if progress.ttl_ms is None else progress.ttl_ms / 1000,
         )

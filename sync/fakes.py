@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import ToolcribError
+from domain.questions import digest
 from domain.servers import UpstreamServer
 from domain.tools import ToolDocument
 from index.ports import IndexDocument, UpsertReport
@@ -17,6 +18,7 @@ class FakeListing:
 
     documents: tuple[ToolDocument, ...] = ()
     warnings: tuple[str, ...] = ()
+    ttl_ms: int | None = None
 
 
 class FakeSource:
@@ -64,6 +66,10 @@ class FakeIndex:
 
     async def inventory(self) -> dict[str, str]:
         return {point: document.semantic_hash for point, document in self.points.items()}
+
+    async def question_digests(self) -> dict[str, str]:
+        asked = {point: digest(q.text for q in document.questions) for point, document in self.points.items()}
+        return {point: of_tool for point, of_tool in asked.items() if of_tool}
 
     async def cursor(self) -> int:
         return self.position

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 
-from domain.errors import ToolcribError
+from domain.errors import EmbedderUnavailable, ToolcribError
+from domain.questions import Question
 from index.ports import IndexDocument
 from store.store import Store
 from store.tool_rows import IndexableTool
@@ -55,7 +57,7 @@ class Indexer:
         """Return when everything committed before this call is in the index.
 
         Raises IndexUnavailable, EmbedderUnavailable, StorageFull or StoreUnavailable; what was not done is done by
-        the next call.
+        the next call. Without an embedder everything is found by words until then.
         """
         async with self._one_at_a_time:
             if not self._reconciled:
@@ -64,15 +66,28 @@ class Indexer:
             if cursor > await self._store.changes.head():
                 await self._reconcile()  # the index has seen a future that this store never had: restored from a backup
                 return
+            away: EmbedderUnavailable | None = None
             while changes := await self._store.changes.after(cursor, BATCH):
-                await self._follow([(change.tenant, change.tool_id) for change in changes])
+                away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
                 cursor = changes[-1].seq
-                await self._index.advance(cursor)
+                if away is None:
+                    await self._index.advance(cursor)
+            if away is not None:
+                raise away
 
     async def reconcile(self) -> None:
         """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
         async with self._one_at_a_time:
             await self._reconcile()
+
+    async def move_to(self, index: ToolIndexPort, swap: Callable[[], Awaitable[None]]) -> None:
+        """Follow another index from now on, once it holds everything. `swap` makes it the one that answers; nothing is
+        written to either meanwhile. Raises as `drain` does; then nothing has changed.
+        """
+        async with self._one_at_a_time:
+            await Indexer(self._store, index).drain()
+            await swap()
+            self._index = index
 
     async def run(self) -> None:
         """Drain now and whenever woken, until cancelled. Failures are logged and tried again, ever more slowly."""
@@ -97,22 +112,49 @@ class Indexer:
         }
         held = await self._index.inventory()
         orphans = sorted(held.keys() - wanted.keys())
-        stale = [(key.tenant, key.tool_id) for point, key in wanted.items() if held.get(point) != key.semantic_hash]
+        misasked = await self._misasked(wanted.keys() & held.keys())
+        stale = [
+            (key.tenant, key.tool_id)
+            for point, key in wanted.items()
+            if held.get(point) != key.semantic_hash or point in misasked
+        ]
         if orphans or stale:
             _log.info("Index and catalogue differ: %d tools to write, %d to drop.", len(stale), len(orphans))
         if orphans:
             await self._index.discard(orphans)
+        away: EmbedderUnavailable | None = None
         for start in range(0, len(stale), BATCH):
-            await self._follow(stale[start : start + BATCH])
+            away = await self._follow(stale[start : start + BATCH]) or away
+        if away is not None:
+            raise away
         if await self._index.cursor() != head:
             await self._index.advance(head)
         self._reconciled = True
 
-    async def _follow(self, keys: Sequence[Key]) -> None:
-        """Bring some tools to their present state, whatever the log said of them then."""
+    async def _misasked(self, points: AbstractSet[str]) -> set[str]:
+        """Those of these points whose questions are not the ones that the store has."""
+        held = await self._index.question_digests()
+        if held is None:
+            return set()
+        stored = {
+            self._index.point_id(tenant, tool_id): digest
+            for (tenant, tool_id), digest in (await self._store.questions.digests()).items()
+        }
+        return {point for point in points if held.get(point) != stored.get(point)}
+
+    async def _follow(self, keys: Sequence[Key]) -> EmbedderUnavailable | None:
+        """Bring some tools to their present state, whatever the log said of them then. Returns why some of them lack
+        their vectors: the others need not wait for those.
+        """
+        away: EmbedderUnavailable | None = None
         tools = await self._store.catalogue.documents(keys)
+        questions = await self._store.questions.of(keys)
         for server, of_server in groupby(sorted(tools, key=_server), key=_server):
-            report = await self._index.upsert([_document(tool) for tool in of_server])
+            try:
+                report = await self._index.upsert([_document(tool, questions) for tool in of_server])
+            except EmbedderUnavailable as error:
+                away = error
+                continue
             if report.embedded:
                 self._embedded[server] += report.embedded
         gone = defaultdict[str, list[str]](list)
@@ -120,13 +162,21 @@ class Indexer:
             gone[tenant].append(tool_id)
         for tenant, tool_ids in gone.items():
             await self._index.delete(tenant, tool_ids)
+        return away
 
 
 def _server(tool: IndexableTool) -> Key:
     return tool.tenant, tool.server
 
 
-def _document(tool: IndexableTool) -> IndexDocument:
+def _document(tool: IndexableTool, questions: Mapping[Key, tuple[Question, ...]]) -> IndexDocument:
     return IndexDocument(
-        tool.tenant, tool.tool_id, tool.server, tool.text, tool.semantic_hash, tool.generation, tool.names
+        tool.tenant,
+        tool.tool_id,
+        tool.server,
+        tool.text,
+        tool.semantic_hash,
+        tool.generation,
+        tool.names,
+        questions.get((tool.tenant, tool.tool_id), ()),
     )

@@ -19,6 +19,11 @@ class Listing(Protocol):
     @property
     def warnings(self) -> Sequence[str]: ...
 
+    @property
+    def ttl_ms(self) -> int | None:
+        """For how long the server wants it to be trusted; None where it does not say."""
+        ...
+
 
 class CatalogueSource(Protocol):
     """Lists a server's tools, all or nothing: what is not named is gone. Raises UpstreamError, Overloaded."""
@@ -29,7 +34,7 @@ class CatalogueSource(Protocol):
 class ToolIndexPort(Protocol):
     """A copy of the catalogue that answers searches. Everything is idempotent.
 
-    Raises IndexUnavailable, EmbedderUnavailable, StorageFull.
+    Raises IndexUnavailable, StorageFull, and EmbedderUnavailable, after which what was written is found by words.
     """
 
     async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport: ...
@@ -42,6 +47,10 @@ class ToolIndexPort(Protocol):
 
     async def inventory(self) -> Mapping[str, str]:
         """Point id -> semantic hash of everything stored."""
+        ...
+
+    async def question_digests(self) -> Mapping[str, str] | None:
+        """Point id -> domain.questions.digest of the questions it was written with; None for one that keeps none."""
         ...
 
     async def discard(self, point_ids: Sequence[str]) -> None:

@@ -29,12 +29,24 @@ class Syncs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often. Seconds; `jitter` is the share by which each poll may be earlier or later."""
+    """How often. Seconds; `jitter` is the share by which each poll may be earlier or later.
+
+    A server that says how long its list is good for is polled after that time, within bounds around `poll_s`: none
+    can have us ask it without pause, or leave it alone for good.
+    """
 
     poll_s: float = 300.0
+    soonest: float = 0.2  # of poll_s
+    latest: float = 2.0  # times poll_s; a connection that was closed as idle meanwhile hears of no change
     jitter: float = 0.2
     window_s: float = 5.0  # after a push, further ones within this time become one
     lookout_s: float = 30.0  # how soon a server that was added or enabled is polled
+
+    def until_next(self, ttl_s: float | None) -> float:
+        """Before jitter. Zero is how servers say that nothing should be cached: of polls it says nothing."""
+        if not ttl_s:
+            return self.poll_s
+        return min(max(ttl_s, self.soonest * self.poll_s), self.latest * self.poll_s)
 
 
 class SyncSchedule:
@@ -97,29 +109,35 @@ class SyncSchedule:
             self._polls[key] = self._spawn(self._poll(key, trigger))
 
     async def _poll(self, key: Key, trigger: str | None) -> None:
-        if trigger is not None:
-            await self._sync(key, trigger)
+        ttl_s = None if trigger is None else await self._sync(key, trigger)
         while True:
-            await self._sleep(self._pace.poll_s * (1 + self._pace.jitter * (2 * self._chance() - 1)))
-            await self._sync(key, "poll")
+            pause = self._pace.until_next(ttl_s)
+            await self._sleep(pause * (1 + self._pace.jitter * (2 * self._chance() - 1)))
+            ttl_s = await self._sync(key, "poll")
 
     async def _window(self, key: Key) -> None:
         while True:
-            self._spawn(self._sync(key, "list_changed"))
+            self._spawn(self._pushed_sync(key))
             await self._sleep(self._pace.window_s)
             if not self._pushed[key]:
                 del self._pushed[key]
                 return
             self._pushed[key] = False
 
-    async def _sync(self, key: Key, trigger: str) -> None:
+    async def _pushed_sync(self, key: Key) -> None:
+        await self._sync(key, "list_changed")
+
+    async def _sync(self, key: Key, trigger: str) -> float | None:
+        """For how long the server wants its list to be trusted; None when it did not say, or was not reached."""
         try:
             run = await self._syncs.sync_server(*key, trigger)
         except ToolcribError as error:
             _log.warning("Server %r was not synced (%s): %s", key[1], trigger, error)
-            return
+            return None
         if run.error is not None:
             _log.warning("Sync of server %r failed (%s): %s", key[1], trigger, run.error)
+            return None
+        return run.ttl_s
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

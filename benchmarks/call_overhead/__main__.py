@@ -4,7 +4,10 @@
 
 One client (mcp, current revision), one upstream (echo, stateless HTTP, JSON). In every round each way is called once,
 in changing order, so that a noisy neighbour hits all of them; the added time is the median over the rounds of the
-difference to the direct call of the same round. Throughput: eight callers, bursts in turns.
+difference to the direct call of the same round. A promise about added times is the ratio of two such medians, and its
+interval is what 95 of 100 draws of the same rounds give (a single round's ratio says nothing: the forwarder's
+difference is often near zero). Throughput: eight callers, bursts in turns; a promise is the median over the turns of
+the ratio within one turn. Every burst has a client of its own: no connection waits while a slow rival has its turn.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +38,15 @@ from tests.e2e.running import command, serving
 DIRECT, FORWARDER, BY_NAME, BY_META = "direct", "forwarder", "toolcrib_by_name", "toolcrib_call_tool"
 WARM_UP, CALLERS, BURST = 30, 8, 25
 START_S = 30.0
+DRAWS = 400
 TEXT = "hello"
 ANY_RESULT: TypeAdapter[Any] = TypeAdapter(types.CallToolResult)
 
 Way = tuple[str, str, dict[str, Any]]
 """URL, tool, arguments."""
+
+Series = dict[str, list[float]]
+"""Measured values by way, round by round."""
 
 
 def main() -> None:
@@ -50,8 +57,20 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(_started("benchmarks.call_overhead.echo"))
         ways = _ways(stack, url)
-        times, rates = asyncio.run(_measure(ways, asked.rounds, asked.bursts))
+        try:
+            times, rates = asyncio.run(_measure(ways, asked.rounds, asked.bursts))
+        except BaseExceptionGroup as group:  # of the clients' task groups, around the one thing that went wrong
+            sys.exit("the measurement failed:\n" + "\n".join(_sentences(group)))
     _report(times, rates)
+
+
+def _sentences(error: BaseException) -> Iterator[str]:
+    """What went wrong, and on which way."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _sentences(inner)
+    else:
+        yield f"{error!r} {' '.join(getattr(error, '__notes__', []))}"
 
 
 def _ways(stack: contextlib.ExitStack, url: str) -> dict[str, Way]:
@@ -76,27 +95,30 @@ def _ways(stack: contextlib.ExitStack, url: str) -> dict[str, Way]:
     return ways
 
 
-async def _measure(ways: dict[str, Way], rounds: int, bursts: int) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Milliseconds of each call by way, and calls per second at eight callers."""
+async def _measure(ways: dict[str, Way], rounds: int, bursts: int) -> tuple[Series, Series]:
+    """Milliseconds of each call by way, and calls per second at eight callers, burst by burst."""
+    order = list(ways)
+    times: Series = {name: [] for name in ways}
     async with contextlib.AsyncExitStack() as stack:
         calls = {name: _caller(await _connected(stack, way[0]), way) for name, way in ways.items()}
         for call in calls.values():
             for _ in range(WARM_UP):
                 await call()
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        order = list(ways)
         for _ in range(rounds):
             random.shuffle(order)
             for name in order:
                 began = time.perf_counter()
                 await calls[name]()
                 times[name].append((time.perf_counter() - began) * 1e3)
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(bursts):
-            random.shuffle(order)
-            for name in order:
-                rates[name].append(await _rate(calls[name]))
-        return times, {name: statistics.median(found) for name, found in rates.items()}
+    rates: Series = {name: [] for name in ways}
+    for _ in range(bursts):
+        random.shuffle(order)
+        for name in order:
+            async with contextlib.AsyncExitStack() as stack:
+                call = _caller(await _connected(stack, ways[name][0]), ways[name])
+                await asyncio.gather(*(call() for _ in range(CALLERS)))
+                rates[name].append(await _rate(call))
+    return times, rates
 
 
 async def _connected(stack: contextlib.AsyncExitStack, url: str) -> Client:
@@ -110,13 +132,17 @@ async def _connected(stack: contextlib.AsyncExitStack, url: str) -> Client:
 
 
 def _caller(client: Client, way: Way) -> Callable[[], Awaitable[None]]:
-    _, tool, arguments = way
+    url, tool, arguments = way
 
     async def call() -> None:
         # Below `Client.call_tool`, which lists the tools after every call of one that is not listed.
         request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
-        result = await client.session.send_request(request, ANY_RESULT)
-        assert result.content[0].text == TEXT, result
+        try:
+            result = await client.session.send_request(request, ANY_RESULT)
+        except MCPError as error:
+            error.add_note(f"in a call of {tool} at {url}")
+            raise
+        assert result.content[0].text == TEXT, f"{tool} at {url} answered {result}"
 
     return call
 
@@ -131,13 +157,15 @@ async def _rate(call: Callable[[], Awaitable[None]]) -> float:
     return CALLERS * BURST / (time.perf_counter() - began)
 
 
-def _report(times: dict[str, list[float]], rates: dict[str, float]) -> None:
-    added = {
-        name: statistics.median(one - base for one, base in zip(found, times[DIRECT], strict=True))
-        for name, found in times.items()
-    }
+def _report(times: Series, rates: Series) -> None:
+    every = range(len(times[DIRECT]))
+    added = {name: _added(times, name, every) for name in times}
     details = {
-        name: {"ms": percentiles(found), "added_ms": round(added[name], 3), "calls_per_s": round(rates[name])}
+        name: {
+            "ms": percentiles(found),
+            "added_ms": round(added[name], 3),
+            "calls_per_s": round(statistics.median(rates[name])),
+        }
         for name, found in times.items()
     }
     print(json.dumps(details, indent=1))
@@ -145,17 +173,40 @@ def _report(times: dict[str, list[float]], rates: dict[str, float]) -> None:
     if absent:
         print(f"not installed, so not compared: {', '.join(absent)} (python -m benchmarks.call_overhead.rivals)")
     promises = [
-        Promise(f"{way}_added_p50_over_forwarder", added[way] / max(added[FORWARDER], 1e-3), 2.5, "x")
+        Promise(f"{way}_added_p50_over_forwarder", _times_forwarder(times, way, every), 2.5, "x")
         for way in (BY_NAME, BY_META)
     ]
-    promises.append(Promise("throughput_of_8_over_forwarder", rates[BY_META] / rates[FORWARDER], 0.70, at_most=False))
+    promises.append(Promise("throughput_of_8_over_forwarder", _faster(rates, FORWARDER), 0.70, at_most=False))
     for rival in RIVALS:
         if rival.name in times:
             promises.append(Promise(f"added_p50_over_{rival.name}", added[BY_META] / added[rival.name], 1.0, "x"))
             promises.append(
-                Promise(f"throughput_over_{rival.name}", rates[BY_META] / rates[rival.name], 1.0, "x", at_most=False)
+                Promise(f"throughput_over_{rival.name}", _faster(rates, rival.name), 1.0, "x", at_most=False)
             )
-    finish("call_overhead", promises, {"ways": details, "absent": absent})
+    intervals = {way: _interval(times, way) for way in (BY_NAME, BY_META)}
+    print(json.dumps({"added_over_forwarder_95": intervals}))
+    finish("call_overhead", promises, {"added_over_forwarder_95": intervals, "ways": details, "absent": absent})
+
+
+def _added(times: Series, way: str, rounds: Sequence[int]) -> float:
+    """Milliseconds over the direct call of the same round."""
+    return statistics.median(times[way][number] - times[DIRECT][number] for number in rounds)
+
+
+def _times_forwarder(times: Series, way: str, rounds: Sequence[int]) -> float:
+    return _added(times, way, rounds) / max(_added(times, FORWARDER, rounds), 1e-3)
+
+
+def _interval(times: Series, way: str) -> list[float]:
+    """Where the ratio to the forwarder lies in 95 of 100 draws of the rounds, with replacement."""
+    count = len(times[DIRECT])
+    chance = random.Random(0)
+    drawn = sorted(_times_forwarder(times, way, chance.choices(range(count), k=count)) for _ in range(DRAWS))
+    return [round(drawn[int(share * DRAWS)], 2) for share in (0.025, 0.975)]
+
+
+def _faster(rates: Series, other: str) -> float:
+    return statistics.median(ours / theirs for ours, theirs in zip(rates[BY_META], rates[other], strict=True))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+KEEP_S = 600  # a slow rival's turn must not end the others' connections
 TOOL = {
     "name": "echo",
     "description": "Give the text back.",
@@ -36,7 +37,9 @@ def main() -> None:
     app = server.streamable_http_app(json_response=True, stateless_http=True)
     listening = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", http="httptools")).run(sockets=[listening])
+    uvicorn.Server(uvicorn.Config(app, log_level="error", http="httptools", timeout_keep_alive=KEEP_S)).run(
+        sockets=[listening]
+    )
 
 
 if __name__ == "__main__":

@@ -12,11 +12,26 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from starlette.routing import Route
 
 from domain.identity import LOCAL
-from gateway.api import calls, health, home, oauth, search, secrets, servers, sessions, sync, tools, trajectories
+from gateway.api import (
+    calls,
+    enrich,
+    health,
+    home,
+    models,
+    oauth,
+    results,
+    search,
+    secrets,
+    servers,
+    sessions,
+    sync,
+    tools,
+    trajectories,
+)
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
-from gateway.mcp.quick_calls import QuickCalls
+from gateway.mcp.plain_headers import PlainHeaders
 from gateway.mcp.server import answer_call, make_mcp_server, read_instructions
 from gateway.mcp.transparent.doors import TransparentDoors
 from gateway.wiring import Toolcrib
@@ -52,14 +67,14 @@ def make_app(crib: Toolcrib) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.crib = crib
+    app.state.answer_call = partial(answer_call, backend)  # for `gateway.mcp.quick_http`
     install_problem_handlers(app)
-    for module in (servers, sync, tools, search, calls, sessions, secrets, trajectories):
+    for module in (servers, sync, tools, search, models, enrich, calls, results, sessions, secrets, trajectories):
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
     app.include_router(home.router)
     app.include_router(oauth.router)
-    app.router.routes.append(Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)))
+    app.router.routes.append(Route("/mcp", endpoint=PlainHeaders(StreamableHTTPASGIApp(manager))))
     app.router.routes.append(Route("/mcp/servers/{server}", endpoint=doors))
-    app.add_middleware(QuickCalls, path="/mcp", answer=partial(answer_call, backend))
     app.add_middleware(HttpGuard)
     return app

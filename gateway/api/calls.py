@@ -21,11 +21,18 @@ class CallBody(BaseModel):
     tool: str = Field(description="The tool's id, as search returned it.")
     arguments: dict[str, Any] = {}
     session_id: str | None = None
+    inline: bool = Field(
+        default=True, description="False: a result too large for an agent's context comes as its first page."
+    )
     timeout_s: float | None = Field(default=None, gt=0, le=MAX_TIMEOUT_S)
 
 
 @router.post("/call", response_class=Response, responses={200: {"content": {"application/json": {}}}})
 async def call(body: CallBody, crib: Crib, caller: Caller) -> Response:
-    """The upstream's result under `result`, untouched, with our metadata beside it."""
-    answer = await crib.call(caller, Invocation(body.tool, body.arguments, body.session_id, body.timeout_s))
+    """The upstream's result under `result`, untouched, with our metadata beside it.
+
+    One too large to be parsed comes as its first page; `page` says where the others are.
+    """
+    asked = Invocation(body.tool, body.arguments, body.session_id, body.timeout_s, body.inline)
+    answer = await crib.call(caller, asked)
     return Response(compact_json(call_json(answer)), media_type="application/json")

@@ -28,6 +28,12 @@ async def use_client(server: str, body: OAuthClient, crib: Crib, caller: Caller)
     return {"issuer": await crib.credentials.use_client(caller, server, body.client_id, secret)}
 
 
+@router.delete("/servers/{server:path}/authorization")
+async def deauthorize(server: str, crib: Crib, caller: Caller) -> dict[str, bool]:
+    """Forget what people allowed. `revoked`: the authorization server has forgotten it as well (RFC 7009)."""
+    return {"revoked": await crib.credentials.deauthorize(caller, server)}
+
+
 @router.post("/secrets/rotate")
 async def rotate(crib: Crib, caller: Caller) -> dict[str, Any]:
     """Seal every credential anew under a new key; requests go on meanwhile."""

@@ -7,31 +7,42 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.sessions import MemoryMode
+from domain.sessions import MemoryMode, PrunerKind
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import change_json, memory_json, session_json
+from gateway.session_presenters import change_json, memory_json, session_json
+from gateway.use_cases.session_options import SessionOptions
+from gateway.use_cases.sessions import MemoryEdit
 
 router = APIRouter(tags=["sessions"])
 
 
 class NewSession(BaseModel):
+    """Bounds that are none are refused with a sentence by the domain."""
+
     model_config = ConfigDict(extra="forbid")
 
     mode: MemoryMode | None = None
-    max_tools: int | None = Field(default=None, description="Most tools the session holds, 1 to 4096.")
+    pruner: PrunerKind | None = Field(default=None, description="Who prunes at a turn of workflow and hybrid.")
+    max_tools: int | None = Field(default=None, strict=True, description="Most tools, Toolcrib's own among them.")
+    max_tokens: int | None = Field(default=None, strict=True, description="Most estimated tokens of what is held.")
+    idle_turns: int | None = Field(default=None, strict=True, description="lru: turns without use until a tool leaves.")
+    high_water: float | None = Field(default=None, description="cache_aware: share of a limit that starts a batch.")
+    low_water: float | None = Field(default=None, description="cache_aware: share of the limits that a batch leaves.")
+    ttl_s: float | None = Field(default=None, description="Seconds without use until it expires.")
 
 
-class MemoryEdit(BaseModel):
+class EditBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     add: list[str] = []
     remove: list[str] = []
     pin: list[str] = []
+    unpin: list[str] = []
 
 
 @router.post("/sessions", status_code=201)
 async def create(body: NewSession, crib: Crib, caller: Caller) -> dict[str, Any]:
-    session = await crib.sessions.open(caller, mode=body.mode, max_tools=body.max_tools)
+    session = await crib.sessions.open(caller, SessionOptions(**body.model_dump()))
     return session_json(*await crib.sessions.show(caller, session.id))
 
 
@@ -66,7 +77,6 @@ async def memory(session_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
 
 
 @router.post("/sessions/{session_id}/memory")
-async def edit(session_id: str, body: MemoryEdit, crib: Crib, caller: Caller) -> dict[str, Any]:
-    """Add, remove and pin by exact tool id; unknown removals are reported, unknown additions refused."""
-    change = await crib.sessions.edit(caller, session_id, add=body.add, remove=body.remove, pin=body.pin)
-    return change_json(change)
+async def edit(session_id: str, body: EditBody, crib: Crib, caller: Caller) -> dict[str, Any]:
+    """Add, remove, pin and unpin by exact name; unknown removals are reported, unknown additions refused."""
+    return change_json(await crib.sessions.edit(caller, session_id, MemoryEdit(**body.model_dump())))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
+from gateway.api_client import ApiClient, path
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, out, print_json
 from gateway.cli.shell import Shell, command
@@ -33,6 +35,8 @@ async def call(
     body = {"tool": tool, "arguments": parsed, "session_id": session, "timeout_s": timeout_s}
     async with connect(shell.settings) as api:
         answer = await api.post("/call", body)
+        if (page := answer.get("page")) is not None:
+            answer["result"]["content"][0]["text"] += await _other_pages(api, page)
     result = answer["result"]
     if shell.as_json:
         print_json(answer)
@@ -41,3 +45,12 @@ async def call(
             text = block.get("text") if block.get("type") == "text" else json.dumps(block, ensure_ascii=False)
             out.print(text, markup=False, soft_wrap=True)
     return Exit.FAILED if result.get("isError") else Exit.DONE
+
+
+async def _other_pages(api: ApiClient, page: Mapping[str, Any]) -> str:
+    """What follows the first page of a large result; its handle may end with this command."""
+    where, texts = path("results", page["handle"]), []
+    while page["next"] is not None:
+        page = await api.get(where, page=page["next"])
+        texts.append(page["text"])
+    return "".join(texts)

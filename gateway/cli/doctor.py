@@ -6,13 +6,15 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 from domain.errors import ToolcribError
 from domain.servers import ServerStatus
 from gateway.api_client import path
 from gateway.cli.connection import connect
+from gateway.cli.doctor_models import model_findings
+from gateway.cli.findings import Finding, Verdict
 from gateway.cli.output import Exit, out, print_json, table
 from gateway.cli.shell import Shell, command
 from gateway.data_folder import read_owner
@@ -21,17 +23,6 @@ from store.keyring import KEY_FILE
 
 _LOW_DISK = 1 << 30
 _STALE_AFTER_POLLS = 3
-
-Verdict = Literal["ok", "warning", "problem"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    what: str
-    verdict: Verdict
-    detail: str
 
 
 @command
@@ -42,8 +33,10 @@ async def doctor(shell: Shell) -> Exit:
     try:
         async with connect(settings) as api:
             servers = (await api.get("/servers"))["servers"]
+            models = await api.get("/models", probe="true")
             details = [await api.get(path("servers", server["server"])) for server in servers]
         findings.append(Finding("gateway", "ok", "answers"))
+        findings += model_findings(models)
         findings += [_server(server, settings) for server in details]
         if not servers:
             findings.append(Finding("servers", "warning", "none registered: toolcrib servers import mcp.json"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,30 +22,40 @@ def _group() -> None:
     """Measure this Toolcrib on labelled data."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which queries are asked, and what the index has been told before."""
+
+    split: Annotated[str, typer.Option(help="Every split whose name begins so.")] = "test"
+    limit: Annotated[int | None, typer.Option(help="At most this many queries.")] = None
+    turns: Annotated[Turns, typer.Option(help="Score each turn on its own text, or on the last three.")] = "this"
+    usage: Annotated[str | None, typer.Option(help="A split whose queries become usage questions first.")] = None
+
+
 @app.command()
 @command
 async def retrieval(
     dataset: Annotated[Path, typer.Option(help="Folder with tools.jsonl and queries.jsonl.")],
-    split: Annotated[str, typer.Option(help="Every split whose name begins so.")] = "test",
-    profile: Annotated[str, typer.Option(help="hybrid, dense or bm25.")] = "hybrid",
-    limit: Annotated[int | None, typer.Option(help="At most this many queries.")] = None,
-    turns: Annotated[Turns, typer.Option(help="Score each turn on its own text, or on the last three.")] = "this",
+    asked: Asked,
+    profile: Annotated[str, typer.Option(help="hybrid, tdwa, dense, bm25, or toolshed with an LLM.")] = "hybrid",
     *,
     shell: Shell,
 ) -> None:
     """Recall, NDCG and complete recall of search, in a temporary index with cached vectors."""
-    from gateway.wiring import make_embedder  # noqa: PLC0415 - the engines, which no other command has to load
+    from gateway.models import Embedders, open_models  # noqa: PLC0415 - the engines, which no other command has to load
     from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval  # noqa: PLC0415
 
-    asked = RetrievalEvaluation(dataset, split=split, profile=profile, limit=limit, turns=turns)
+    evaluation = RetrievalEvaluation(dataset, profile=profile, **asdict(asked))
     with progress() as bar:
         task = bar.add_task("Evaluating", total=None)
 
         def on_progress(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done, total=total)
 
-        embedder = make_embedder(shell.settings.embedder)
-        result = await evaluate_retrieval(asked, embedder, shell.settings.data / "eval-cache", on_progress)
+        embedder = await Embedders(shell.settings)(shell.settings.embedder)
+        cache = shell.settings.data / "eval-cache"
+        async with aclosing(await open_models(shell.settings)) as models:
+            result = await evaluate_retrieval(evaluation, embedder, cache, on_progress, stages=models.searcher)
     if shell.as_json:
         print_json(result)
     else:

@@ -13,7 +13,9 @@ from domain.errors import ToolcribError
 from gateway.cli import (
     call,
     doctor,
+    enrich,
     evaluate,
+    evaluate_memory,
     import_servers,
     search,
     secrets,
@@ -41,8 +43,10 @@ app.command("sync")(sync.sync)
 app.add_typer(tools.app, name="tools")
 app.command("search")(search.search)
 app.command("call")(call.call)
+app.command("enrich")(enrich.enrich)
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(sessions.app, name="sessions")
+evaluate.app.command("memory")(evaluate_memory.memory)
 app.add_typer(evaluate.app, name="eval")
 app.command("doctor")(doctor.doctor)
 

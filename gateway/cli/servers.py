@@ -1,4 +1,4 @@
-"""`toolcrib servers`: register, list, show, enable, disable, trust, distrust, remove; import: import_servers.py."""
+"""`toolcrib servers`: register, list, show, change and remove; import: import_servers.py."""
 
 from __future__ import annotations
 
@@ -106,6 +106,24 @@ async def trust(name: Name, shell: Shell) -> None:
 async def distrust(name: Name, shell: Shell) -> None:
     """Stop to believe what a server says about its tools; no call of it is repeated."""
     await _change(shell, name, "is not trusted any more", trusted=False)
+
+
+@app.command()
+@command
+async def deauthorize(name: Name, shell: Shell) -> None:
+    """Give an authorization back: its tokens are revoked where they came from, if that can be, and forgotten here."""
+    async with connect(shell.settings) as api:
+        done = await api.delete(path("servers", name, "authorization"))
+    if shell.as_json:
+        print_json(done)
+    elif done["revoked"]:
+        out.print(f"{name} is not authorized any more, here and at its authorization server.", markup=False)
+    else:
+        out.print(
+            f"{name} is not authorized any more. Its authorization server did not confirm that it forgot the tokens; "
+            "revoke them there if that matters.",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,7 @@ async def listing(shell: Shell) -> None:
     if shell.as_json:
         print_json(page)
         return
-    rows = [(s["id"], s["subject"], s["mode"], f"{s['tools']}/{s['max_tools']}", s["tokens"]) for s in page["sessions"]]
+    rows = [(s["id"], s["subject"], s["mode"], f"{s['tools']}/{s['capacity']}", s["tokens"]) for s in page["sessions"]]
     out.print(table("session", "subject", "mode", "tools", "tokens", rows=rows, right=("tools", "tokens")))
 
 
@@ -38,13 +38,25 @@ async def show(session: Id, shell: Shell) -> None:
     if shell.as_json:
         print_json(memory)
         return
+    budget = "" if memory["max_tokens"] is None else f" of {memory['max_tokens']}"
     out.print(
-        f"{memory['tools']} of {memory['max_tools']} tools, about {memory['tokens']} tokens, mode {memory['mode']}"
+        f"{memory['tools']} of {memory['capacity']} tools, about {memory['tokens']}{budget} tokens, "
+        f"mode {memory['mode']}, turn {memory['turn']}"
     )
     rows = [
-        (e["tool_id"], e["reason"], e["uses"], e["tokens"], "pinned" if e["pinned"] else "") for e in memory["entries"]
+        (e["tool_id"], e["reason"], e["age_turns"], e["idle_turns"], e["uses"], e["tokens"], _marks(e))
+        for e in memory["entries"]
     ]
-    out.print(table("tool", "why", "uses", "tokens", "", rows=rows, right=("uses", "tokens")))
+    numbers = ("age", "idle", "uses", "tokens")
+    out.print(table("tool", "why", *numbers, "", rows=rows, right=numbers))
+    if memory["folded"]:
+        left = [(f["tool_id"], f["reason"], f["uses"], f["left_in_turn"]) for f in memory["folded"]]
+        out.print("Left, and back by a call of their name:")
+        out.print(table("tool", "why", "uses", "turn", rows=left, right=("uses", "turn")))
+
+
+def _marks(entry: dict[str, Any]) -> str:
+    return ", ".join(mark for mark, is_so in (("pinned", entry["pinned"]), ("given back", entry["released"])) if is_so)
 
 
 @app.command()

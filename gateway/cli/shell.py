@@ -1,6 +1,7 @@
 """What every command shares: `--data`, `--url`, `--json`, the settings they make, the event loop, the exit code.
 
-`@command` makes a command of an async function whose parameters are its own flags and, last, `shell: Shell`.
+`@command` makes a command of an async function whose parameters are its own flags and, last, `shell: Shell`. A
+parameter that is a dataclass stands for the flags that are its fields.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,24 +61,21 @@ def asking_command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) ->
 def _with_options(
     function: Callable[..., Coroutine[Any, Any, Exit | None]], more: dict[str, Any]
 ) -> Callable[..., None]:
-    own = inspect.signature(function).parameters
-    hints = typing.get_type_hints(function, include_extras=True)
-    address = "gateway" if "url" in own else "url"
+    own, groups = _flags_of(function)
+    address = "gateway" if any(flag.name == "url" for flag in own) else "url"
     shared: dict[str, Any] = {"data": Data, address: Gateway if address == "gateway" else Url, "as_json": Json, **more}
 
     @functools.wraps(function)
     def wrapped(**given: Any) -> None:
         settings = make_settings(data=given.pop("data"), url=given.pop(address))
         shell = Shell(settings, as_json=given.pop("as_json"), yes=given.pop("yes", False))
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         code = run_async(function(**given, shell=shell))
         if code:
             raise typer.Exit(code)
 
-    parameters = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in own.items()
-        if name != "shell"
-    ]
+    parameters = list(own)
     for name, annotation in shared.items():
         default = None if name in {"data", address} else False
         parameters.append(
@@ -86,3 +84,25 @@ def _with_options(
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by typer
     wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapped
+
+
+def _flags_of(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """A command's own flags, and the parameters that take several of them as one dataclass."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    flags: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == "shell":
+            continue
+        if not is_dataclass(hints[name]):
+            flags.append(parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        group = groups[name] = hints[name]
+        of_fields = typing.get_type_hints(group, include_extras=True)
+        flags += [
+            inspect.Parameter(
+                field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=of_fields[field.name]
+            )
+            for field in fields(group)
+        ]
+    return flags, groups

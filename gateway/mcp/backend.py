@@ -18,7 +18,11 @@ class Backend(Protocol):
         ...
 
     async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        """The JSON of POST /api/v1/call."""
+        """The JSON of POST /api/v1/call, with the first page of a result that is too large for a context."""
+        ...
+
+    async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
+        """The JSON of GET /api/v1/results/{handle}."""
         ...
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from domain.identity import Principal
 from gateway.mcp.meta_tools import Behind
-from gateway.presenters import call_json, change_json, search_json
+from gateway.presenters import call_json, page_json, search_json
+from gateway.session_presenters import change_json
 from gateway.use_cases.call import Invocation
 from gateway.use_cases.search import Ask
 from gateway.wiring import Toolcrib
@@ -47,7 +48,11 @@ class LocalBackend:
         return search_json(await self._crib.search(self._principal, ask))
 
     async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        return call_json(await self._crib.call(self._principal, Invocation(name, arguments, session)))
+        asked = Invocation(name, arguments, session, inline=False)
+        return call_json(await self._crib.call(self._principal, asked))
+
+    async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
+        return page_json(await self._crib.results.read(self._principal, handle, page, session))
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
         return change_json(await self._crib.sessions.remove(self._principal, session, names))

@@ -28,8 +28,13 @@ class RemoteBackend:
         return answer
 
     async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        body = {"tool": name, "arguments": arguments, "session_id": session}
+        body = {"tool": name, "arguments": arguments, "session_id": session, "inline": False}
         answer: Mapping[str, Any] = await self._api.post("/call", body)
+        return answer
+
+    async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:  # noqa: ARG002 - the
+        # handle alone tells; a session's stays out of the query
+        answer: Mapping[str, Any] = await self._api.get(path("results", handle), page=page)
         return answer
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:

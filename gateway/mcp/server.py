@@ -13,9 +13,11 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
 from gateway.mcp.backend import Backend
+from gateway.mcp.large_results import READ_RESULT, read_on
 from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
 from gateway.mcp.tasks import refuse_tasks
 from gateway.wire_json import compact_json
@@ -23,8 +25,11 @@ from gateway.wire_json import compact_json
 BackendFor = Callable[[], Backend]
 """The backend of the current request: seam for the verified principal (a later issue)."""
 
+_MOST_NAMED = 10  # tools that left, in one line
+
 META_SESSION = "toolcrib/session"
 META_TOOL = "toolcrib/tool"
+META_RESULT = "toolcrib/result"
 META_RETRY_AFTER = "toolcrib/retry_after_s"
 
 
@@ -40,6 +45,14 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
     async def call_tool(_ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
         return await answer_call(backend_for(), params.name, params.arguments or {})
 
+    async def discover(context: ServerRequestContext[Any], _params: types.RequestParams | None) -> types.DiscoverResult:
+        """As the SDK answers, with the handshake's revisions: they are served on the same address."""
+        return types.DiscoverResult(
+            supported_versions=[*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS],
+            capabilities=server.get_capabilities(protocol_version=context.protocol_version),
+            instructions=server.instructions,
+        )
+
     server = Server[Any](
         "toolcrib",
         version=importlib.metadata.version("toolcrib"),
@@ -51,6 +64,7 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
     )
     # Registered by method, since upstream results are passed on as the JSON they were, not as the SDK's model of it.
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    server.add_request_handler("server/discover", types.RequestParams, discover)
     refuse_tasks(server)
     return server
 
@@ -73,6 +87,8 @@ async def read_instructions(backend: Backend) -> str:
 
 
 async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    if name == READ_RESULT:
+        return await _read(backend, arguments, None)
     if name not in META_TOOLS:  # a found tool, called by its own name
         return _called(await backend.call(name, arguments, None), None)
     session = _text(arguments, "session", required=name == REMOVE_TOOLS)
@@ -80,9 +96,12 @@ async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any]) -
         return _found(await backend.search(_texts(arguments, "queries"), session))
     if name == CALL_TOOL:
         inner = arguments.get("arguments") or {}
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, dict | Mapping):  # the first is asked in no time
             raise InvalidInput("`arguments` must be an object that fits the tool's input schema.")
-        return _called(await backend.call(_text(arguments, "name", required=True) or "", inner, session), session)
+        tool = _text(arguments, "name", required=True) or ""
+        if tool == READ_RESULT:
+            return await _read(backend, inner, session)
+        return _called(await backend.call(tool, inner, session), session)
     return _removed(await backend.remove(_texts(arguments, "names"), session or ""), session or "")
 
 
@@ -114,18 +133,34 @@ def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
     result = dict(answer["result"])
     meta = {**(result.get("_meta") or {}), META_TOOL: answer["tool"]}
     meta.pop(types.SERVER_INFO_META_KEY, None)
+    meta.pop(META_RESULT, None)  # ours to say
     memory = answer.get("memory")
     if session is not None:
         meta[META_SESSION] = session
-    if memory is not None and session is not None and memory["evicted"]:
-        line = {"type": "text", "text": _memory_line(session, memory)}
-        result["content"] = [*(result.get("content") or []), line]
+    lines = []
+    if (page := answer.get("page")) is not None:
+        meta[META_RESULT] = page
+        lines.append(read_on(page))
+    if memory is not None and session is not None and (memory["evicted"] or memory["max_tokens"] is not None):
+        lines.append(_memory_line(session, memory))
+    if lines:
+        result["content"] = [*(result.get("content") or []), *({"type": "text", "text": line} for line in lines)]
     result["_meta"] = meta
     return result
 
 
+async def _read(backend: Backend, arguments: Mapping[str, Any], session: str | None) -> dict[str, Any]:
+    """A page of a large result: text as it is, then where to read on."""
+    number = arguments.get("page", 1)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise InvalidInput("`page` must be a whole number from 1.")
+    answer = await backend.read_result(_text(arguments, "handle", required=True) or "", number, session)
+    page = {name: value for name, value in answer.items() if name != "text"}
+    return {**_texts_result(answer["text"], read_on(page)), "_meta": {META_RESULT: page}}
+
+
 def _removed(change: Mapping[str, Any], session: str) -> dict[str, Any]:
-    facts = {key: change[key] for key in ("removed", "unknown", "refused") if change[key]}
+    facts = {key: change[key] for key in ("removed", "deferred", "unknown") if change[key]}
     return _texts_result(compact_json(facts), _memory_line(session, change))
 
 
@@ -140,10 +175,15 @@ def _failed(error: ToolcribError) -> dict[str, Any]:
 
 
 def _memory_line(session: str, memory: Mapping[str, Any]) -> str:
-    line = f"Session {session} holds {memory['tools']} of {memory['limit']} tools."
+    line = f"Session {session} holds {memory['tools']} of {memory['capacity']} tools"
+    if memory["max_tokens"] is not None:
+        line += f", about {memory['tokens']} of {memory['max_tokens']} tokens"
+    line += "."
     if memory["evicted"]:
-        line += f" Left to make room: {', '.join(memory['evicted'])}."
-    if memory["refused"] and memory["tools"] >= memory["limit"]:
+        named = ", ".join(memory["evicted"][:_MOST_NAMED])
+        more = len(memory["evicted"]) - _MOST_NAMED
+        line += f" No longer held: {named}{f' and {more} more' if more > 0 else ''}; a call by name brings one back."
+    if memory["refused"]:
         line += " The limit is reached: give tools back with remove_tools."
     return line
 

@@ -1,7 +1,11 @@
-"""Call: a tool of any upstream by its agent-visible name; the upstream's result comes back untouched."""
+"""Call: a tool of any upstream by its agent-visible name; the upstream's result comes back untouched.
+
+One that is too large for its caller comes back as its first page, and stays readable (gateway/use_cases/results.py).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Mapping
@@ -11,6 +15,7 @@ from typing import Any
 from domain.canonical import canonical_json, sha256_hex
 from domain.errors import (
     Overloaded,
+    SessionNotFound,
     ToolcribError,
     ToolNotFound,
     UpstreamError,
@@ -24,9 +29,9 @@ from domain.memory import MemoryChange
 from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.results import Page, Results
 from gateway.use_cases.sessions import Sessions
 from servers.ports import Pool
-from store.store import Store
 
 MAX_TIMEOUT_S = 3600.0
 _SUGGESTIONS = 3
@@ -41,16 +46,18 @@ class Invocation:
     arguments: Mapping[str, Any]
     session_id: str | None = None
     timeout_s: float | None = None
+    inline: bool = True  # whether the caller bears whatever could be parsed; an agent's context does not
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """The upstream's CallToolResult as it came, and what we know about it."""
+    """The upstream's CallToolResult as it came, or its first page, and what we know about it."""
 
     raw: Mapping[str, Any]
     tool: ServedTool
     latency_ms: float
     memory: MemoryChange | None = None
+    page: Page | None = None  # which page of the result `raw` holds, where it is too large to be handed out whole
 
 
 class Call:
@@ -58,17 +65,17 @@ class Call:
 
     def __init__(
         self,
-        store: Store,
         pool: Pool,
         catalogue: CatalogueReader,
         sessions: Sessions,
+        results: Results,
         journal: Journal,
         timeout_s: float,
     ) -> None:
-        self._store = store
         self._pool = pool
         self._catalogue = catalogue
         self._sessions = sessions
+        self._results = results
         self._journal = journal
         self._timeout_s = timeout_s
 
@@ -76,7 +83,8 @@ class Call:
         """Raises ToolNotFound, SessionNotFound, and the UpstreamError family."""
         started = time.perf_counter()
         tool: ServedTool | None = None
-        logged = replace(asked, session_id=None)  # a handle is logged once it is known to be this principal's
+        # A handle is logged once it is known to be this principal's.
+        logged = asked if asked.session_id is None else replace(asked, session_id=None)
         try:
             if asked.session_id is not None:
                 await self._sessions.show(principal, asked.session_id)
@@ -94,6 +102,7 @@ class Call:
                 timeout_s=timeout_s,
                 repeatable=server.trusted and document.says_repeatable,
             )
+            result, page = await self._results.fit(principal, asked.session_id, result, inline=asked.inline)
         except ToolcribError as error:
             self._record(principal, logged, tool, _outcome_of(error), started, {"error": error.code})
             raise
@@ -101,8 +110,9 @@ class Call:
         self._record(principal, logged, tool, outcome, started, {})
         memory = None
         if asked.session_id is not None:
-            memory = await self._sessions.used(principal, asked.session_id, tool)
-        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory)
+            with contextlib.suppress(SessionNotFound):  # it ended during the call, whose result is there nevertheless
+                memory = await self._sessions.used(principal, asked.session_id, tool)
+        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page)
 
     async def _resolve(self, principal: Principal, name: str) -> ServedTool:
         tool = (await self._catalogue.get_many(principal.tenant, [name])).get(name)
@@ -117,8 +127,7 @@ class Call:
     async def _unknown(self, tenant: str, name: str) -> str:
         """The sentence for an unknown name, with the nearest known ones of the server it seems to mean."""
         server = name.partition("__")[0]
-        known = [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]
-        near = difflib.get_close_matches(name, known, n=_SUGGESTIONS)
+        near = difflib.get_close_matches(name, await self._catalogue.names(tenant, server), n=_SUGGESTIONS)
         hint = f"did you mean {', '.join(near)}?" if near else "search again and use a name from the answer."
         return f"No tool is called {name[:128]!r}; {hint}"
 
@@ -131,15 +140,17 @@ class Call:
         started: float,
         more: Mapping[str, Any],
     ) -> None:
-        self._journal.record(
-            Event(
+        at, latency_ms = time.time(), (time.perf_counter() - started) * 1e3
+
+        def event() -> Event:
+            return Event(
                 tenant=principal.tenant,
                 subject=principal.subject,
                 kind=EventKind.CALL,
-                at=time.time(),
+                at=at,
                 session_id=asked.session_id,
                 outcome=outcome,
-                latency_ms=(time.perf_counter() - started) * 1e3,
+                latency_ms=latency_ms,
                 body={
                     "tool_id": tool.entry.tool_id if tool else asked.tool,
                     "server": tool.entry.server if tool else None,
@@ -148,7 +159,8 @@ class Call:
                     **more,
                 },
             )
-        )
+
+        self._journal.record_soon(event)
 
 
 def _arguments_hash(arguments: Mapping[str, Any]) -> str | None:

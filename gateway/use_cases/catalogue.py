@@ -78,6 +78,10 @@ class CatalogueReader:
                 self._tools.popitem(last=False)
         return found
 
+    async def names(self, tenant: str, server: str) -> list[str]:
+        """The ids of all tools of a server, removed ones included."""
+        return [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]
+
     def forget(self, tenant: str, server: str) -> None:
         """Read this server and its tools again."""
         self._epoch += 1

@@ -48,6 +48,17 @@ class Credentials:
         server = await self._store.servers.get(principal.tenant, slug)
         return await self._authorizer.begin(server, principal.subject)
 
+    async def deauthorize(self, principal: Principal, name: str) -> bool:
+        """Forget the authorization of a server; whether its authorization server has forgotten it as well.
+
+        Raises ServerNotFound.
+        """
+        _require_admin(principal)
+        server = await self._store.servers.get(principal.tenant, name)
+        revoked = await self._authorizer.revoke(server)
+        await self._pool.drop(server.tenant, server.slug)
+        return revoked
+
     async def authorized(self, principal: Principal, answer: Mapping[str, str]) -> UpstreamServer:
         """Take the answer of an authorization server; the server is used with it from here on.
 

@@ -17,7 +17,7 @@ from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.sessions import Sessions
 from index.ports import SearchRequest
-from index.tool_index import ToolIndex
+from index.searcher import Searcher
 
 MAX_QUERIES = 16
 MAX_QUERY_CHARS = 20_000
@@ -92,7 +92,7 @@ class Search:
 
     def __init__(
         self,
-        index: ToolIndex,
+        index: Searcher,
         catalogue: CatalogueReader,
         sessions: Sessions,
         journal: Journal,
@@ -111,7 +111,7 @@ class Search:
         started = time.perf_counter()
         session_id = ask.session_id
         if session_id is not None:
-            await self._sessions.show(principal, session_id)
+            await self._sessions.check(principal, session_id)
         request = SearchRequest(
             tenant=principal.tenant,
             queries=ask.queries,

@@ -6,56 +6,82 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from domain.errors import InvalidInput
+from domain.errors import Conflict, InvalidInput
 from domain.events import Event, EventKind
 from domain.identity import Principal
-from domain.memory import MemoryChange, MemoryEntry, ToolMemory
-from domain.sessions import MemoryMode, Session, SessionLimits, mint_handle
+from domain.memory import MemoryChange, ToolMemory
+from domain.memory_entries import MemoryEntry
+from domain.memory_ports import Deciders, Verdict
+from domain.memory_turns import begin_turn, search_begins_turn, still_due
+from domain.sessions import MemoryMode, Session
+from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.session_options import SessionDefaults, SessionOptions
 from store.store import Store
 
 _Apply = Callable[[ToolMemory], MemoryChange]
 
 
 @dataclass(frozen=True, slots=True)
-class SessionDefaults:
-    """What a session gets when its maker does not say."""
+class TurnBegun:
+    """A turn that was announced: what left, what to search for (`workflow`; else the agent does), what failed."""
 
-    mode: MemoryMode
-    max_tools: int
-    ttl_s: float
+    session: Session
+    change: MemoryChange
+    queries: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEdit:
+    """Names, which may be aliases. Done in this order: unpin, remove, add, pin."""
+
+    add: Sequence[str] = ()
+    remove: Sequence[str] = ()
+    pin: Sequence[str] = ()
+    unpin: Sequence[str] = ()
 
 
 class Sessions:
     """Open, look at, change and forget sessions."""
 
-    def __init__(self, store: Store, catalogue: CatalogueReader, journal: Journal, defaults: SessionDefaults) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: CatalogueReader,
+        journal: Journal,
+        defaults: SessionDefaults,
+        deciders: Deciders | None = None,
+    ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._journal = journal
         self._defaults = defaults
+        self._deciders = deciders or Deciders()
 
-    async def open(
-        self, principal: Principal, *, mode: MemoryMode | None = None, max_tools: int | None = None
-    ) -> Session:
-        """Mint a handle for this principal."""
+    async def open(self, principal: Principal, options: SessionOptions | None = None) -> Session:
+        """Mint a handle for this principal. In `passthrough` it holds the whole catalogue from the start.
+
+        Raises InvalidInput for bounds that are none, and for a catalogue that is not small.
+        """
         now = time.time()
-        session = Session(
-            tenant=principal.tenant,
-            id=mint_handle(),
-            subject=principal.subject,
-            mode=mode or self._defaults.mode,
-            limits=SessionLimits(self._defaults.max_tools if max_tools is None else max_tools),
-            created_at=now,
-            expires_at=now + self._defaults.ttl_s,
-        )
-        await self._store.sessions.create(session, ToolMemory(session.limits, session.mode))
+        session = (options or SessionOptions()).make(principal, self._defaults, now)
+        memory = ToolMemory(session.limits, session.mode)
+        if session.mode is MemoryMode.PASSTHROUGH:
+            memory = await self._whole_catalogue(principal.tenant, memory, now)
+        await self._store.sessions.create(session, memory)
         return session
 
     async def show(self, principal: Principal, session_id: str) -> tuple[Session, ToolMemory]:
         """Raises SessionNotFound, also for a session of somebody else."""
         return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, time.time())
+
+    async def check(self, principal: Principal, session_id: str) -> None:
+        """Whether a session can be used, as far as this process knows without asking the store; a change of its memory
+        finds out. Raises SessionNotFound, also for a session of somebody else.
+        """
+        await self._store.sessions.known(principal.tenant, _owner(principal), session_id, time.time())
 
     async def listing(self, principal: Principal, *, offset: int, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(
@@ -69,60 +95,96 @@ class Sessions:
     async def remember(
         self, principal: Principal, session_id: str, tools: Sequence[ServedTool], reason: str
     ) -> MemoryChange:
-        """Take tools into the memory. Raises SessionNotFound."""
+        """Take found tools into the memory, in a new turn where nobody announces turns. Raises SessionNotFound."""
         now = time.time()
-        entries = [
-            MemoryEntry(tool.entry.tool_id, reason, added_at=now, tokens=tool.tokens, last_used_at=now)
-            for tool in tools
-        ]
-        return await self._update(principal, session_id, lambda memory: memory.add(entries), reason)
-
-    async def used(self, principal: Principal, session_id: str, tool: ServedTool) -> MemoryChange:
-        """Count a call; a tool called without having been found comes in with the reason `call`."""
-        now = time.time()
-        entry = MemoryEntry(tool.entry.tool_id, "call", added_at=now, tokens=tool.tokens, last_used_at=now)
+        entries = [_entry(tool, reason, now) for tool in tools]
+        coming = {entry.tool_id for entry in entries}
+        session, seen = await self._store.sessions.known(principal.tenant, _owner(principal), session_id, now)
+        verdict = Verdict(())
+        if search_begins_turn(seen):
+            verdict = await self._deciders.prune(session.pruner, seen, [reason])
 
         def apply(memory: ToolMemory) -> MemoryChange:
-            change = memory.add([entry]) if entry.tool_id not in memory.entries else MemoryChange(memory)
-            return MemoryChange(
-                change.memory.used(entry.tool_id, now), added=change.added, evicted=change.evicted,
-                refused=change.refused,
-            )  # fmt: skip
+            if not search_begins_turn(memory):
+                return memory.add(entries)
+            leaving = [tool_id for tool_id in still_due(verdict.names, seen, memory) if tool_id not in coming]
+            begun = begin_turn(memory, leaving)
+            return begun.then(begun.memory.add(entries))
+
+        return await self._update(principal, session_id, apply, reason)
+
+    async def begin_turn(self, principal: Principal, session_id: str, messages: Sequence[str]) -> TurnBegun:
+        """Announce a turn: prune, and in `workflow` say what to search for. Raises SessionNotFound."""
+        session, seen = await self.show(principal, session_id)
+        verdict = await self._deciders.prune(session.pruner, seen, messages)
+
+        def apply(memory: ToolMemory) -> MemoryChange:
+            return begin_turn(memory, still_due(verdict.names, seen, memory), announced=True)
+
+        change = await self._update(principal, session_id, apply, "turn")
+        if session.mode is not MemoryMode.WORKFLOW:
+            return TurnBegun(session, change, degraded=verdict.degraded)
+        search = await self._deciders.search_for(session.pruner, change.memory, messages)
+        return TurnBegun(session, change, search.names, (*verdict.degraded, *search.degraded))
+
+    async def used(self, principal: Principal, session_id: str, tool: ServedTool) -> MemoryChange:
+        """Count a call; a tool called without having been found comes in with the reason `call`, one that was folded
+        with its own.
+        """
+        now = time.time()
+        entry = _entry(tool, "call", now)
+
+        def apply(memory: ToolMemory) -> MemoryChange:
+            come = memory.add([entry]) if entry.tool_id not in memory.entries else MemoryChange(memory)
+            return replace(come, memory=come.memory.used(entry.tool_id, now))
 
         return await self._update(principal, session_id, apply, "call")
 
     async def remove(self, principal: Principal, session_id: str, names: Sequence[str]) -> MemoryChange:
-        """Give tools back by name; unknown ones are reported in the change, and each in the word it was asked by."""
+        """Give tools back by name; unknown ones are reported in the change, and each in the word it was asked by.
+
+        Raises Conflict when one is pinned; then nothing was changed.
+        """
         asked = await self._by_id(principal, names)
-        change = await self._update(principal, session_id, lambda memory: memory.remove(asked), "remove_tools")
+        change = await self._update(principal, session_id, lambda memory: _without(memory, asked), "remove_tools")
         return _in_words_of(asked, change)
 
-    async def edit(
-        self, principal: Principal, session_id: str, *, add: Sequence[str], remove: Sequence[str], pin: Sequence[str]
-    ) -> MemoryChange:
-        """An admin's or client's explicit edit. Raises InvalidInput for tools the catalogue does not have."""
-        tools = await self._catalogue.get_many(principal.tenant, [*add, *pin])
-        unknown = [name for name in (*add, *pin) if name not in tools]
+    async def edit(self, principal: Principal, session_id: str, asked: MemoryEdit) -> MemoryChange:
+        """An admin's or client's explicit edit. Raises InvalidInput for tools that the catalogue does not have, or that
+        are to be unpinned and not held; Conflict for removing a pinned one. Then nothing was changed.
+        """
+        tools = await self._catalogue.get_many(principal.tenant, [*asked.add, *asked.pin])
+        unknown = [name for name in (*asked.add, *asked.pin) if name not in tools]
         if unknown:
             raise InvalidInput(f"No such tool in the catalogue: {', '.join(unknown)}. Nothing was changed.")
-        asked = await self._by_id(principal, remove)
-        pinned = [tools[name].entry.tool_id for name in pin]
+        leaving = await self._by_id(principal, asked.remove)
+        unpinned = await self._by_id(principal, asked.unpin)
+        pinned = [tools[name].entry.tool_id for name in asked.pin]
         now = time.time()
-        entries = [
-            MemoryEntry(tool_id, "edit", added_at=now, tokens=tokens, last_used_at=now)
-            for tool_id, tokens in {tools[name].entry.tool_id: tools[name].tokens for name in (*add, *pin)}.items()
-        ]
+        entries = [_entry(tools[name], "edit", now) for name in dict.fromkeys((*asked.add, *asked.pin))]
 
         def apply(memory: ToolMemory) -> MemoryChange:
-            gone = memory.remove(asked)
-            come = gone.memory.add(entries)
-            kept = come.memory.pin(tool_id for tool_id in pinned if tool_id not in come.refused)
-            return MemoryChange(
-                kept, added=come.added, removed=gone.removed, evicted=come.evicted, unknown=gone.unknown,
-                refused=(*gone.refused, *come.refused),
-            )  # fmt: skip
+            gone = _without(memory.pin(unpinned, pinned=False), leaving)
+            come = gone.then(gone.memory.add(entries))
+            return replace(come, memory=come.memory.pin(name for name in pinned if name not in come.refused))
 
-        return _in_words_of(asked, await self._update(principal, session_id, apply, "edit"))
+        return _in_words_of(leaving, await self._update(principal, session_id, apply, "edit"))
+
+    async def _whole_catalogue(self, tenant: str, memory: ToolMemory, now: float) -> ToolMemory:
+        counted = sum(count.active for count in (await self._store.catalogue.counts(tenant)).values())
+        if counted > memory.capacity:
+            raise InvalidInput(
+                f"The catalogue has {counted} tools and this session would hold {memory.capacity}; "
+                "passthrough is for small catalogues, so choose another mode or a higher limit."
+            )
+        page = await self._store.catalogue.page(tenant, state=ToolState.ACTIVE, limit=memory.capacity)
+        held = memory.add(_entry(ServedTool.of(tool), "passthrough", now) for tool in page)
+        if held.refused:
+            raise InvalidInput(
+                f"The catalogue is larger than this session's budget of {memory.limits.max_tokens} tokens; "
+                "choose another mode or a larger budget."
+            )
+        return held.memory
 
     async def _by_id(self, principal: Principal, names: Sequence[str]) -> dict[str, str]:
         """Tool id -> the name it was asked by, which may be an alias; an unknown name stands for itself."""
@@ -134,7 +196,7 @@ class Sessions:
         change = await self._store.sessions.update_memory(
             principal.tenant, _owner(principal), session_id, apply, time.time()
         )
-        if change.added or change.removed or change.evicted or change.refused:
+        if change.added or change.removed or change.evicted or change.refused or change.deferred:
             self._journal.record(
                 Event(
                     tenant=principal.tenant,
@@ -149,6 +211,8 @@ class Sessions:
                         "removed": change.removed,
                         "evicted": change.evicted,
                         "refused": change.refused,
+                        "deferred": change.deferred,
+                        "turn": change.memory.turn,
                         "held": len(change.memory),
                         "tokens": change.memory.tokens,
                     },
@@ -159,8 +223,24 @@ class Sessions:
 
 def _in_words_of(asked: Mapping[str, str], change: MemoryChange) -> MemoryChange:
     """The same change, told in the names that its caller used for what was to be removed."""
-    removed, unknown = ([asked.get(tool_id, tool_id) for tool_id in ids] for ids in (change.removed, change.unknown))
-    return replace(change, removed=tuple(removed), unknown=tuple(unknown))
+    removed, unknown, deferred = (
+        tuple(asked.get(tool_id, tool_id) for tool_id in ids)
+        for ids in (change.removed, change.unknown, change.deferred)
+    )
+    return replace(change, removed=removed, unknown=unknown, deferred=deferred)
+
+
+def _without(memory: ToolMemory, asked: Mapping[str, str]) -> MemoryChange:
+    """Raises Conflict when one of them is pinned."""
+    change = memory.remove(asked)
+    if change.refused:
+        names = ", ".join(asked[tool_id] for tool_id in change.refused)
+        raise Conflict(f"Pinned in this session's memory: {names}. Unpin first; nothing was changed.")
+    return change
+
+
+def _entry(tool: ServedTool, reason: str, now: float) -> MemoryEntry:
+    return MemoryEntry(tool.entry.tool_id, reason, added_at=now, tokens=tool.tokens, last_used_at=now)
 
 
 def _owner(principal: Principal) -> str | None:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.canonical import sha256_hex
+from domain.circuit import Circuit, Patience
+from domain.errors import EmbedderUnavailable
 from index.embedders.vectors import require_shape
 from index.ports import Embedder, Matrix, VectorCache
 
@@ -75,18 +77,25 @@ class CachingEmbedder:
 
 
 class QueryEmbedder:
-    """The last `capacity` query vectors, and one embedding for equal queries under way at the same time."""
+    """The last `capacity` query vectors, and one embedding for equal queries under way at the same time.
 
-    def __init__(self, embedder: Embedder, capacity: int = 4096) -> None:
+    With a deadline, which only a model elsewhere needs, one that keeps missing it is left alone for a while: a search
+    by words alone now is worth more than the same one later.
+    """
+
+    def __init__(self, embedder: Embedder, capacity: int = 4096, *, deadline_s: float | None = None) -> None:
         self._embedder = embedder
         self._capacity = capacity
+        self._deadline_s = deadline_s
+        self._circuit = Circuit(Patience(failures=3))
         self._known: OrderedDict[str, Vector] = OrderedDict()
         self._running: dict[str, asyncio.Task[dict[str, Vector]]] = {}
 
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Shape (len(texts), dimension). What is not known yet goes to the model in one batch.
 
-        A caller that is cancelled does not cancel the embedding: another may wait for the same text.
+        Raises EmbedderUnavailable, also when the deadline passes. A caller that is cancelled does not cancel the
+        embedding: another may wait for the same text.
         """
         found = {text: self._known[text] for text in texts if text in self._known}
         for text in found:
@@ -94,17 +103,41 @@ class QueryEmbedder:
         waiting = {text: self._running[text] for text in texts if text not in found and text in self._running}
         missing = [text for text in dict.fromkeys(texts) if text not in found and text not in waiting]
         if missing:
+            self._admit()
             task = asyncio.create_task(self._embed(missing))
             for text in missing:
                 self._running[text] = waiting[text] = task
             task.add_done_callback(lambda done: self._finished(missing, done))
-        for task in dict.fromkeys(waiting.values()):
-            found.update(await asyncio.shield(task))
+        found |= await self._in_time(list(dict.fromkeys(waiting.values())))
         return np.stack([found[text] for text in texts]) if texts else self._empty()
 
     async def close(self) -> None:
-        """Wait for what is under way."""
-        await asyncio.gather(*set(self._running.values()), return_exceptions=True)
+        """Give up what is under way: a model elsewhere may take long to say that it is not there."""
+        running = set(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _admit(self) -> None:
+        wait_s = self._circuit.admit() if self._deadline_s is not None else None
+        if wait_s is not None:
+            raise EmbedderUnavailable(
+                f"The embedding model keeps failing and is left alone for a moment: {self._circuit.last_failure}",
+                retry_after_s=wait_s,
+            )
+
+    async def _in_time(self, tasks: Sequence[asyncio.Task[dict[str, Vector]]]) -> dict[str, Vector]:
+        """What the tasks find. A task that is late goes on, for whoever asks for the same text next."""
+        found: dict[str, Vector] = {}
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                for task in tasks:
+                    found.update(await asyncio.shield(task))
+        except TimeoutError:
+            late = f"The embedding model did not answer within {self._deadline_s:g} s."
+            self._circuit.failed(late)
+            raise EmbedderUnavailable(late) from None
+        return found
 
     async def _embed(self, texts: list[str]) -> dict[str, Vector]:
         vectors = await self._embedder.embed(texts)
@@ -114,8 +147,14 @@ class QueryEmbedder:
     def _finished(self, texts: list[str], task: asyncio.Task[dict[str, Vector]]) -> None:
         for text in texts:
             del self._running[text]
-        if task.cancelled() or task.exception() is not None:
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            self._circuit.gave_no_verdict()
+            return
+        if error is not None:
+            self._circuit.failed(str(error))
             return  # whoever waits gets the error; the next caller tries again
+        self._circuit.succeeded()
         self._known.update(task.result())
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.errors import EmbedderUnavailable
+from index.embedders.lengths import by_length
 from index.embedders.models import MINILM_INT8, ModelDescription
 from index.embedders.texts import encodable
 from index.embedders.vectors import unit_rows
+from index.heap import trim
 from index.ports import Matrix
 
 PREPROCESSING_VERSION = "1"
@@ -75,7 +77,7 @@ class MiniLMEmbedder:
         if not texts:
             return out
         encoded = await self._run(self._encode, list(texts))
-        for rows in _batches([len(ids) for ids in encoded]):
+        for rows in by_length([len(ids) for ids in encoded], BATCH):
             out[rows] = await self._run(self._infer, [encoded[row] for row in rows])
         return out
 
@@ -93,6 +95,7 @@ class MiniLMEmbedder:
         if self._loaded is None:
             session = _session(_checked_weights(self._model), self._threads)
             self._loaded = _Loaded(session, _tokenizer(_TOKENIZER, self._model))
+            trim()
         return self._loaded
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
@@ -111,13 +114,6 @@ class MiniLMEmbedder:
         hidden: npt.NDArray[np.float32] = self._load().session.run(None, feeds)[0]  # (n, longest, 384)
         weights = mask[:, :, None].astype(np.float32)
         return unit_rows((hidden * weights).sum(axis=1) / weights.sum(axis=1))
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Row numbers in groups of BATCH of similar length, so that little is spent on padding."""
-    order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
-    for start in range(0, len(order), BATCH):
-        yield order[start : start + BATCH]
 
 
 def _checked_weights(model: ModelDescription) -> bytes:
@@ -147,6 +143,7 @@ def _session(weights: bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # it would keep for ever what the longest texts once took: 70 MB
     # Idle threads that spin for the next run would take the cores of the vector engine and the gateway.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

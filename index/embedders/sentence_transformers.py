@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from domain.errors import EmbedderUnavailable
+from index.embedders.lengths import by_length
 from index.embedders.texts import encodable
 from index.embedders.vectors import require_shape, unit_rows
 from index.ports import Matrix
@@ -50,12 +51,12 @@ class SentenceTransformersEmbedder:
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """Shape (len(texts), dimension). Runs batch by batch, so that a query slips in between a long job's."""
         loop = asyncio.get_running_loop()
-        parts: list[Matrix] = []
-        for start in range(0, len(texts), BATCH):
+        out = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        for rows in by_length([len(text) for text in texts], BATCH):
             if self._is_closed:
                 raise EmbedderUnavailable("The embedding model is closed; the process is ending.")
-            parts.append(await loop.run_in_executor(self._worker, self._infer, list(texts[start : start + BATCH])))
-        return np.concatenate(parts) if parts else np.zeros((0, self._dimension), dtype=np.float32)
+            out[rows] = await loop.run_in_executor(self._worker, self._infer, [texts[row] for row in rows])
+        return out
 
     async def close(self) -> None:
         """Wait for the run in progress and end the thread; what is left of a long job fails."""

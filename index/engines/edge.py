@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,9 @@ from index.engines import edge_requests as requests
 from index.engines.disk import require_space
 from index.engines.edge_errors import engine_errors
 from index.engines.edge_folder import IndexFolder, IndexState
-from index.ports import EngineManifest, Filter, Hit, Leg, Point
+from index.engines.payload import score_tables
+from index.heap import trim
+from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +42,14 @@ _T = TypeVar("_T")
 class EdgeEngine:
     """Made by `open`. Writes run in one thread, searches in a few others; the engine locks only what it must."""
 
-    def __init__(self, folder: IndexFolder, shard: edge.EdgeShard, state: IndexState) -> None:
+    def __init__(
+        self, folder: IndexFolder, shard: edge.EdgeShard, state: IndexState, tenants: set[str] | None = None
+    ) -> None:
+        """`tenants`: whose points the shard holds already; of many, two say enough."""
         self._folder = folder
         self._shard = shard
         self._state = state
+        self._tenants = tenants or set()
         self._untidy = 0
         self._is_closed = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index-write")
@@ -68,6 +74,9 @@ class EdgeEngine:
 
     async def search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
         return await self._run(self._readers, self._search, legs, where) if legs else []
+
+    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+        return await self._run(self._readers, self._rescore, point_ids, vectors)
 
     async def inventory(self) -> dict[str, str]:
         return await self._run(self._readers, self._inventory)
@@ -100,15 +109,16 @@ class EdgeEngine:
 
     @classmethod
     def _open(cls, path: Path, manifest: EngineManifest) -> Self:
-        folder = IndexFolder(path)
+        folder = IndexFolder(path, requests.LAYOUT)
         reason = folder.reason_to_rebuild(manifest)
         if reason is None:
             try:
-                state, shard = _load(folder, manifest)
+                state, shard, tenants = _load(folder, manifest)
             except IndexUnavailable as error:
                 reason = error.message
             else:
-                return cls(folder, shard, state)
+                trim()
+                return cls(folder, shard, state, tenants)
         if not folder.is_new():
             logger.warning("The vector index in %s begins again from empty: %s", path, reason)
         return cls(folder, _create(folder, manifest), IndexState())
@@ -116,6 +126,7 @@ class EdgeEngine:
     def _upsert(self, points: Sequence[Point]) -> None:
         require_space(self._folder.path, _size(points))
         self._touched(len(points))
+        self._tenants.update(point.document.tenant for point in points)
         with engine_errors("storing tools", self._folder.distrust):
             self._shard.update(edge.UpdateOperation.upsert_points([requests.point(point) for point in points]))
 
@@ -154,16 +165,26 @@ class EdgeEngine:
         self._advance(0)
 
     def _search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
-        batch = edge.QueryBatchRequest([requests.query(leg, where) for leg in legs])
+        is_alone = self._tenants <= {where.tenant}
+        # Neighbours that differ in their vector alone share one pass: 15 ms, not 26, for 8 legs over 100,000 tools.
+        order = sorted(range(len(legs)), key=lambda number: requests.kind(legs[number]))
+        batch = edge.QueryBatchRequest([requests.query(legs[number], where, is_alone=is_alone) for number in order])
         with engine_errors("searching", self._folder.distrust):
-            return [requests.hits(scored) for scored in self._shard.query_batch(batch)]
+            answers = dict(zip(order, self._shard.query_batch(batch), strict=True))
+        return [requests.hits(answers[number]) for number in range(len(legs))]
+
+    def _rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+        asked = [requests.rescoring(point_ids, row, field) for field, rows in vectors.items() for row in rows]
+        with engine_errors("scoring tools", self._folder.distrust):
+            answers = self._shard.query_batch(edge.QueryBatchRequest(asked)) if asked and point_ids else []
+        return score_tables(point_ids, vectors, (((str(one.id), one.score) for one in of_row) for of_row in answers))
 
     def _inventory(self) -> dict[str, str]:
         with engine_errors("listing its tools", self._folder.distrust):
             return _scroll(self._shard)
 
 
-def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, edge.EdgeShard]:
+def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, edge.EdgeShard, set[str]]:
     """Load and try the shard. Raises IndexUnavailable when it is broken.
 
     A damaged file shows as an error or a panic while loading or reading, or as points or vectors that are gone (found
@@ -178,12 +199,13 @@ def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, ed
         with engine_errors("trying what was loaded"):
             points = len(_scroll(shard))
             found = [len(shard.query(query)) for query in requests.trial(manifest, max(points, 1))]
+            facets = shard.facet(edge.FacetRequest("tenant", limit=2, exact=True))
         _require_counts(state.points if state.clean else points, [points, *found])
     except IndexUnavailable:
         with engine_errors("closing"):
             shard.close()
         raise
-    return state, shard
+    return state, shard, {str(hit.value) for hit in facets.hits}
 
 
 def _require_counts(expected: int, found: Sequence[int]) -> None:

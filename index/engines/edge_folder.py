@@ -1,6 +1,6 @@
 """The folder of an embedded index: the shard, the manifest it was built with, and the state of its last flush.
 
-DIR/manifest.json   EngineManifest: an unequal one means another model or text version, so: rebuild
+DIR/manifest.json   EngineManifest and layout: an unequal one means another model or text version, so: rebuild
 DIR/state.json      cursor, number of points and whether anything was written since, replaced atomically
 DIR/shard/          the engine's own files
 DIR/shard.broken/   the last shard that could not be used, kept for whoever wants to know why
@@ -33,8 +33,10 @@ class IndexState:
 class IndexFolder:
     """Blocking file operations. Raises IndexUnavailable when the folder cannot be written, StorageFull when full."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, layout: str) -> None:
+        """`layout`: how the engine writes vectors; another one than that of the stored shard means: rebuild."""
         self.path = path
+        self._layout = layout
         self.shard = path / "shard"
         self._manifest = path / "manifest.json"
         self._state = path / "state.json"
@@ -50,8 +52,8 @@ class IndexFolder:
             return "the engine failed on it before"
         if not self.shard.is_dir() or _read(self._state) is None:
             return "it is missing or incomplete"
-        if _read(self._manifest) != _plain(manifest):
-            return "it was built with another model or text version"
+        if _read(self._manifest) != self._built(manifest):
+            return "it was built with another model or text version, or in another layout"
         return None
 
     def is_new(self) -> bool:
@@ -62,7 +64,7 @@ class IndexFolder:
         """An empty shard folder under `manifest`, cursor 0. An old shard of the same manifest was broken and is set
         aside, in the place of the one before; one of another manifest is of no use to anybody and is deleted.
         """
-        keep_broken = _read(self._manifest) == _plain(manifest)
+        keep_broken = _read(self._manifest) == self._built(manifest)
         broken = self.path / "shard.broken"
         try:
             # State first: a crash from here on finds no state, and starts over again.
@@ -76,7 +78,7 @@ class IndexFolder:
             self._suspect.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        _replace(self._manifest, _plain(manifest))
+        _replace(self._manifest, self._built(manifest))
         self.write_state(IndexState())
 
     def read_state(self) -> IndexState:
@@ -89,18 +91,17 @@ class IndexFolder:
     def write_state(self, state: IndexState) -> None:
         _replace(self._state, asdict(state))
 
+    def _built(self, manifest: EngineManifest) -> dict[str, Any]:
+        """What a shard made now is built with, as JSON gives it back: lists, not tuples."""
+        built: dict[str, Any] = json.loads(json.dumps({**asdict(manifest), "layout": self._layout}))
+        return built
+
     def distrust(self) -> None:
         """Have the next start rebuild. Silent when even that cannot be written: the failure itself is being raised."""
         try:
             self._suspect.touch()
         except OSError:
             return
-
-
-def _plain(manifest: EngineManifest) -> dict[str, Any]:
-    """The manifest as JSON gives it back: lists, not tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(manifest)))
-    return plain
 
 
 def _read(path: Path) -> dict[str, Any] | None:

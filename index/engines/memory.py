@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from index.engines.payload import best_first
-from index.ports import DenseLeg, Filter, Hit, Leg, NameLeg, Point, SparseLeg
+from index.ports import DenseLeg, Filter, Hit, Leg, Matrix, NameLeg, Point, SparseLeg
 
 
 class MemoryEngine:
@@ -29,6 +29,14 @@ class MemoryEngine:
         tenant = [point for point in self._points.values() if point.document.tenant == where.tenant]
         visible = [point for point in tenant if not where.servers or point.document.server in where.servers]
         return [_ranked(visible, _scorer(leg, tenant), leg.limit) for leg in legs]
+
+    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+        scores = {name: np.zeros((len(rows), len(point_ids)), np.float32) for name, rows in vectors.items()}
+        for column, point_id in enumerate(point_ids):
+            if (point := self._points.get(point_id)) is not None:
+                for name in vectors.keys() & point.dense.keys():
+                    scores[name][:, column] = vectors[name] @ point.dense[name]
+        return scores
 
     async def inventory(self) -> dict[str, str]:
         return {point.id: point.document.semantic_hash for point in self._points.values()}

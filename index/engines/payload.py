@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from index.ports import Hit, Point
+import numpy as np
+
+from index.ports import Hit, Matrix, Point
 
 SPARSE = "sparse"
 """Name of the sparse vector; the dense ones are named by `EngineManifest.fields`."""
@@ -36,3 +38,15 @@ def hit(payload: Mapping[str, Any] | None, score: float) -> Hit:
 def best_first(hits: Iterable[Hit]) -> list[Hit]:
     """By falling score; ties by tool_id."""
     return sorted(sorted(hits, key=attrgetter("tool_id")), key=attrgetter("score"), reverse=True)
+
+
+def score_tables(
+    point_ids: Sequence[str], vectors: Mapping[str, Matrix], answers: Iterable[Iterable[tuple[str, float]]]
+) -> dict[str, Matrix]:
+    """Field -> (rows, points). `answers`: point ids with scores, one answer per row of every field, in their order."""
+    column = {point_id: number for number, point_id in enumerate(point_ids)}
+    tables = {name: np.zeros((len(rows), len(point_ids)), np.float32) for name, rows in vectors.items()}
+    for row, answer in zip((row for table in tables.values() for row in table), answers, strict=False):
+        for point_id, score in answer:
+            row[column[point_id]] = score
+    return tables

@@ -7,7 +7,7 @@ vectors that it did not make.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Self
@@ -19,7 +19,8 @@ from qdrant_client.http.exceptions import ApiException
 from domain.canonical import canonical_json, sha256_hex
 from domain.errors import IndexUnavailable
 from index.engines import remote_requests as requests
-from index.ports import EngineManifest, Filter, Hit, Leg, Point
+from index.engines.payload import score_tables
+from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point
 
 MEMORY = ":memory:"
 """In place of a URL: the client's own emulation, for the contract tests."""
@@ -76,6 +77,15 @@ class RemoteEngine:
             answers = await self._client.query_batch_points(self._collection, batch)
         return [requests.hits(leg, answer.points) for leg, answer in zip(legs, answers, strict=True)]
 
+    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+        asked = [requests.rescoring(point_ids, row, field) for field, rows in vectors.items() for row in rows]
+        answers: Sequence[models.QueryResponse] = ()
+        if asked and point_ids:
+            with _client_errors("scoring tools"):
+                answers = await self._client.query_batch_points(self._collection, asked)
+        scored = (((str(one.id), one.score) for one in answer.points) for answer in answers)
+        return score_tables(point_ids, vectors, scored)
+
     async def inventory(self) -> dict[str, str]:
         known: dict[str, str] = {}
         offset = None
@@ -120,8 +130,8 @@ class RemoteEngine:
 
 
 def collection_name(manifest: EngineManifest) -> str:
-    """`toolcrib_` and 12 hex of the manifest's hash."""
-    return f"toolcrib_{sha256_hex(canonical_json(asdict(manifest)))[:12]}"
+    """`toolcrib_` and 12 hex of the hash of manifest and layout."""
+    return f"toolcrib_{sha256_hex(canonical_json({**asdict(manifest), 'layout': requests.LAYOUT}))[:12]}"
 
 
 @contextmanager

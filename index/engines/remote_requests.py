@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from qdrant_client import models
 
 from index.engines.payload import PAYLOAD, SPARSE, best_first, hit, stored
@@ -18,8 +20,29 @@ INDEXES: dict[str, models.KeywordIndexParams] = {
 """Payload indexes for everything filters look at."""
 
 
+LAYOUT = "float16+int8"
+"""Part of a collection's name: `dense_config` applies to collections that are made, not to those that are there."""
+
+HNSW = models.HnswConfigDiff(m=32, ef_construct=200)
+"""Searched with ef = ef_construct, the server's default. m 16 loses .013 of the true first ten of 100,000 tools."""
+
+
 def dense_config(manifest: EngineManifest) -> dict[str, models.VectorParams]:
-    return {name: models.VectorParams(size=size, distance=models.Distance.DOT) for name, size in manifest.fields}
+    """Float16 on disk, a byte a component in memory, scores from the former: 384 bytes of memory a vector."""
+    quantized = models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    )
+    return {
+        name: models.VectorParams(
+            size=size,
+            distance=models.Distance.DOT,
+            datatype=models.Datatype.FLOAT16,
+            on_disk=True,
+            hnsw_config=HNSW,
+            quantization_config=quantized,
+        )
+        for name, size in manifest.fields
+    }
 
 
 def sparse_config() -> dict[str, models.SparseVectorParams]:
@@ -56,6 +79,16 @@ def query(leg: Leg, where: Filter) -> models.QueryRequest:
             )
         case NameLeg():
             return models.QueryRequest(filter=_named(leg, visible), limit=leg.limit, with_payload=PAYLOAD)
+
+
+def rescoring(point_ids: Sequence[str], vector: npt.NDArray[np.float32], field: str) -> models.QueryRequest:
+    """The scores of these points alone: so few that the server compares with each of them; nothing of their payload."""
+    return models.QueryRequest(
+        query=vector.tolist(),
+        using=field,
+        filter=models.Filter(must=[models.HasIdCondition(has_id=list(point_ids))]),
+        limit=len(point_ids),
+    )
 
 
 def hits(leg: Leg, scored: Iterable[models.ScoredPoint]) -> list[Hit]:

@@ -57,15 +57,8 @@ def load_dataset(folder: Path, *, split: str, turns: Turns = Turns.THIS) -> Data
 
     Raises InvalidInput when the folder is no data set or nothing is left to score.
     """
-    tools = tuple(_rows(folder / "tools.jsonl", _tool))
-    if not tools:
-        raise InvalidInput(f"{folder / 'tools.jsonl'} holds no tools.")
-    seen: set[str] = set()
-    for line, tool in enumerate(tools, start=1):
-        if tool.tool_id in seen:
-            raise InvalidInput(f"{folder / 'tools.jsonl'}, tool {line}: the id {tool.tool_id!r} occurs twice.")
-        seen.add(tool.tool_id)
-    rows = _rows(folder / "queries.jsonl", lambda row: list(_queries(row, turns)))
+    tools = read_tools(folder)
+    rows = read_rows(folder / "queries.jsonl", lambda row: list(_queries(row, turns)))
     everything = [query for queries in rows for query in queries]
     chosen = tuple(query for query in everything if query.split.startswith(split))
     if not chosen:
@@ -74,7 +67,21 @@ def load_dataset(folder: Path, *, split: str, turns: Turns = Turns.THIS) -> Data
     return Dataset(folder.resolve().name, tools, chosen)
 
 
-def _rows(path: Path, parse: Callable[[Mapping[str, Any]], _T]) -> Iterator[_T]:
+def read_tools(folder: Path) -> tuple[LabelledTool, ...]:
+    """The tools of a folder. Raises InvalidInput when there are none, or two of one id."""
+    tools = tuple(read_rows(folder / "tools.jsonl", _tool))
+    if not tools:
+        raise InvalidInput(f"{folder / 'tools.jsonl'} holds no tools.")
+    seen: set[str] = set()
+    for line, tool in enumerate(tools, start=1):
+        if tool.tool_id in seen:
+            raise InvalidInput(f"{folder / 'tools.jsonl'}, tool {line}: the id {tool.tool_id!r} occurs twice.")
+        seen.add(tool.tool_id)
+    return tools
+
+
+def read_rows(path: Path, parse: Callable[[Mapping[str, Any]], _T]) -> Iterator[_T]:
+    """Every row of a file of JSON lines, parsed. Raises InvalidInput that names file and line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -99,12 +106,12 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _tool(row: Mapping[str, Any]) -> LabelledTool:
-    tool_id = _text(row, "tool_id")
+    tool_id = required_text(row, "tool_id")
     server = row.get("server") or ""
     if not isinstance(server, str):
         raise InvalidInput("`server` is neither text nor null.")
     raw = {
-        "name": _text(row, "name"),
+        "name": required_text(row, "name"),
         "description": row.get("description") or "",
         "inputSchema": row.get("input_schema") or {"type": "object"},
     }
@@ -112,31 +119,31 @@ def _tool(row: Mapping[str, Any]) -> LabelledTool:
 
 
 def _queries(row: Mapping[str, Any], turns: Turns) -> Iterator[LabelledQuery]:
-    split, subset = _text(row, "split"), row.get("subset")
+    split, subset = required_text(row, "split"), row.get("subset")
     if row.get("turns"):
         said: list[str] = []
         for turn in row["turns"]:
-            said.append(_text(turn, "query"))
+            said.append(required_text(turn, "query"))
             text = said[-1] if turns is Turns.THIS else "\n".join(said[-3:])
-            if gold := _names(turn, "gold"):
+            if gold := named_list(turn, "gold"):
                 yield LabelledQuery(text, gold, split, subset)
         return
-    text = _text(row, "query")
-    if servers := _names(row, "gold_servers"):
+    text = required_text(row, "query")
+    if servers := named_list(row, "gold_servers"):
         yield LabelledQuery(text, servers, split, subset, is_server_level=True)
-    elif gold := _names(row, "gold"):
+    elif gold := named_list(row, "gold"):
         alternatives = row.get("gold_alternatives") or {}
-        yield LabelledQuery(text, gold, split, subset, {tool: _names(alternatives, tool) for tool in alternatives})
+        yield LabelledQuery(text, gold, split, subset, {tool: named_list(alternatives, tool) for tool in alternatives})
 
 
-def _text(row: Mapping[str, Any], key: str) -> str:
+def required_text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"`{key}` is missing or no text.")
     return value
 
 
-def _names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def named_list(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value: Sequence[Any] = row.get(key) or ()
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise InvalidInput(f"`{key}` is no list of texts.")

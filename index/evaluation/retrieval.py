@@ -16,11 +16,16 @@ import numpy as np
 
 from domain.candidates import Ranking
 from domain.errors import InvalidInput
+from domain.questions import Question, QuestionSource
+from index.evaluation.abstention import evaluate_abstention
 from index.evaluation.dataset import LabelledQuery, LabelledTool, Turns, load_dataset
 from index.evaluation.file_cache import FileVectorCache
 from index.evaluation.metrics import Gains, all_metrics, gains
+from index.model_ports import ToolTexts
 from index.ports import Embedder, IndexDocument, SearchRequest
 from index.profiles import profile_named
+from index.questions.redaction import learnable
+from index.searcher import Searcher
 from index.tool_index import ToolIndex, open_index
 
 K = 10
@@ -31,16 +36,24 @@ _WARM_UP = 3
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many are done, and how many there are."""
 
+Stages = Callable[[Searcher, ToolTexts], Searcher]
+"""Puts models around the index: a reranker, a language model."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetrievalEvaluation:
-    """What to measure. `split` takes every split whose name begins so; `limit`: the first queries of those."""
+    """What to measure. `split` takes every split whose name begins so; `limit`: the first queries of those.
+
+    `usage`: queries of these splits are asked before, and become usage questions of their gold tools.
+    """
 
     dataset: Path
     split: str = "test"
     profile: str = "hybrid"
     limit: int | None = None
     turns: str = Turns.THIS
+    usage: str | None = None  # a split whose queries the tools have been asked already
+    remove_gold: bool = False  # ask every query once more without its gold tools: does search say that nothing fits?
 
     def __post_init__(self) -> None:
         profile_named(self.profile)
@@ -51,7 +64,12 @@ class RetrievalEvaluation:
 
 
 async def evaluate_retrieval(
-    asked: RetrievalEvaluation, embedder: Embedder, cache: Path, progress: Progress | None = None
+    asked: RetrievalEvaluation,
+    embedder: Embedder,
+    cache: Path,
+    progress: Progress | None = None,
+    *,
+    stages: Stages | None = None,
 ) -> dict[str, Any]:
     """Index the tools in a temporary folder, ask every query with k = 10, and score. Closes `embedder`.
 
@@ -63,8 +81,15 @@ async def evaluate_retrieval(
     with tempfile.TemporaryDirectory(prefix="toolcrib-eval-") as folder:
         index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder))
         try:
-            await _index_tools(index, dataset.tools, report)
-            found, latencies = await _ask(index, queries, asked.profile, report)
+            documents = _documents(dataset.tools, _asked_before(asked))
+            await _index_tools(index, documents, report)
+            searcher = index if stages is None else stages(index, _texts(dataset.tools))
+            found, latencies = await _ask(searcher, queries, asked.profile, report)
+            removed: dict[str, Any] = {}
+            if asked.remove_gold:
+                by_id = {document.tool_id: document for document in documents}
+                request = SearchRequest(_TENANT, (), K, asked.profile)
+                removed = await evaluate_abstention(index, by_id, queries, request, report)
         finally:
             await index.close()
     return {
@@ -72,35 +97,72 @@ async def evaluate_retrieval(
         "split": asked.split,
         "profile": asked.profile,
         "tools": len(dataset.tools),
+        **({} if asked.usage is None else {"usage": asked.usage}),
         **_scores(queries, found),
+        **removed,
         "latency_ms": _percentiles(latencies),
         "subsets": _subsets(queries, found),
         "versions": {"index": index.version, "embedder": embedder.version},
     }
 
 
-async def _index_tools(index: ToolIndex, tools: Sequence[LabelledTool], report: Progress) -> None:
-    documents = [
-        IndexDocument(_TENANT, tool.tool_id, tool.server, tool.document.text, tool.document.semantic_hash, 1)
-        for tool in tools
-    ]
+def _asked_before(asked: RetrievalEvaluation) -> Mapping[str, Sequence[Question]]:
+    """Usage questions by tool id, as the product would have learnt them. Labels of whole servers teach nothing.
+
+    Raises InvalidInput when the usage overlaps with what is scored.
+    """
+    if asked.usage is None:
+        return {}
+    if asked.usage.startswith(asked.split) or asked.split.startswith(asked.usage):
+        raise InvalidInput(f"Usage of {asked.usage!r} would show the answers of {asked.split!r}; name another split.")
+    questions: dict[str, dict[str, Question]] = {}
+    for query in load_dataset(asked.dataset, split=asked.usage, turns=Turns(asked.turns)).queries:
+        text = None if query.is_server_level else learnable(query.text)
+        for tool_id in query.gold if text is not None else ():
+            known = questions.setdefault(tool_id, {})
+            uses = known[text].uses + 1 if text in known else 1.0
+            known[str(text)] = Question(str(text), QuestionSource.USAGE, uses, time.time())
+    return {tool_id: tuple(of_tool.values()) for tool_id, of_tool in questions.items()}
+
+
+def _documents(tools: Sequence[LabelledTool], questions: Mapping[str, Sequence[Question]]) -> list[IndexDocument]:
+    return [_document(tool, tuple(questions.get(tool.tool_id, ()))) for tool in tools]
+
+
+async def _index_tools(index: ToolIndex, documents: Sequence[IndexDocument], report: Progress) -> None:
     for start in range(0, len(documents), _BATCH):
         await index.upsert(documents[start : start + _BATCH])
         report("Indexing tools", min(start + _BATCH, len(documents)), len(documents))
     await index.advance(1)
 
 
+def _document(tool: LabelledTool, questions: tuple[Question, ...] = ()) -> IndexDocument:
+    document = tool.document
+    return IndexDocument(
+        _TENANT, tool.tool_id, tool.server, document.text, document.semantic_hash, 1, questions=questions
+    )
+
+
+def _texts(tools: Sequence[LabelledTool]) -> ToolTexts:
+    known = {tool.tool_id: tool.document.text.concat for tool in tools}
+
+    async def texts(_tenant: str, tool_ids: Sequence[str]) -> Mapping[str, str]:
+        return {tool_id: known[tool_id] for tool_id in tool_ids}
+
+    return texts
+
+
 async def _ask(
-    index: ToolIndex, queries: Sequence[LabelledQuery], profile: str, report: Progress
+    searcher: Searcher, queries: Sequence[LabelledQuery], profile: str, report: Progress
 ) -> tuple[list[Gains], list[float]]:
     """Gains per query, and milliseconds per query, embedding included, after a warm-up."""
     found: list[Gains] = []
     latencies: list[float] = []
     for number in range(-_WARM_UP, 0):
-        await index.search(SearchRequest(_TENANT, (f"warm up {number}",), K, profile))
+        await searcher.search(SearchRequest(_TENANT, (f"warm up {number}",), K, profile))
     for done, query in enumerate(queries, start=1):
         started = time.perf_counter()
-        [ranking] = await index.search(SearchRequest(_TENANT, (query.text,), K, profile))
+        [ranking] = await searcher.search(SearchRequest(_TENANT, (query.text,), K, profile))
         latencies.append((time.perf_counter() - started) * 1e3)
         found.append(_gains(ranking, query))
         report("Asking", done, len(queries))

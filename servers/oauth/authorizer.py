@@ -7,6 +7,7 @@ connections, tools.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,10 +23,12 @@ from servers.egress import Egress
 from servers.oauth.credential import Credential, CredentialStore, received
 from servers.oauth.discovery import Authority, Challenge, challenge_of, discover, prescribed
 from servers.oauth.fetching import Fetcher, egress_for
-from servers.oauth.grants import authorization_url, grant
+from servers.oauth.grants import authorization_url, grant, revoke
 from servers.oauth.pending import Pending, PendingAuthorizations
 from servers.oauth.registration import register, registered_before, still_known
 from servers.oauth.tokens import Key, TokenKeeper, concerns_oauth
+
+logger = logging.getLogger(__name__)
 
 CALLBACK = "/oauth/callback"
 _LOOK_AGAIN_S = 300.0  # a server that waits for a person is asked again whom to trust after this long
@@ -157,6 +160,39 @@ class Authorizer:
         await self._tokens.keep(server, credential)
         self._wanted.pop((server.tenant, server.slug), None)
         return server
+
+    async def revoke(self, server: UpstreamServer) -> bool:
+        """Forget what people allowed; whether the authorization server has forgotten it as well.
+
+        It is asked to where it offers that (RFC 7009). Whatever it says, nothing is left here.
+        """
+        credential = await self._tokens.credential(server)
+        try:
+            return credential is not None and await self._revoke(server, credential)
+        except AuthorizationFailed as error:
+            logger.warning("The authorization of server %r was forgotten here only: %s", server.slug, error.message)
+            return False
+        finally:
+            await self.forget(server.tenant, server.slug)
+
+    async def _revoke(self, server: UpstreamServer, credential: Credential) -> bool:
+        """The refresh token first: with it many servers end the access tokens too. Raises AuthorizationFailed."""
+        tokens = credential.tokens
+        if tokens is None:
+            return False
+        async with Fetcher(server, self._egress(server)) as fetcher:
+            authority = await discover(fetcher, Challenge(None, None, is_step_up=False))
+            endpoint = authority.metadata.revocation_endpoint if authority is not None else None
+            if authority is None or endpoint is None or not credential.belongs_to(authority.issuer):
+                return False
+            fetcher.require_url(str(endpoint))
+            given = {"refresh_token": tokens.refresh, "access_token": tokens.access}
+            done = [
+                await revoke(fetcher, str(endpoint), credential.client, token, hint)
+                for hint, token in given.items()
+                if token
+            ]
+        return all(done)
 
     async def forget(self, tenant: str, slug: str) -> None:
         """Everything about a server: it was removed, or its tokens are to go."""

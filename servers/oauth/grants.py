@@ -1,4 +1,7 @@
-"""The two grants: an authorization code with PKCE, and a refresh token. Every request names the resource (RFC 8707)."""
+"""The two grants: an authorization code with PKCE, and a refresh token; and giving back what they brought.
+
+Every request for tokens names the resource (RFC 8707).
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,16 @@ async def grant(
             f"({str(reason)[:80] if reason else f'HTTP {response.status_code}'}); authorize it again."
         )
     return parsed(OAuthToken, found, fetcher, f"the answer of {token_endpoint}")
+
+
+async def revoke(fetcher: Fetcher, endpoint: str, client: OAuthClientInformationFull, token: str, hint: str) -> bool:
+    """Have the authorization server forget a token (RFC 7009); whether it says that it did.
+
+    Raises AuthorizationFailed when it cannot be asked.
+    """
+    body, headers = _authenticated(client, {"token": token, "token_type_hint": hint})
+    response = await fetcher.send(httpx2.Request("POST", endpoint, data=body, headers=headers))
+    return response.is_success
 
 
 def _authenticated(

@@ -53,6 +53,9 @@ class TokenKeeper:
         return None if tokens is None else tokens.access
 
     async def forget(self, tenant: str, slug: str) -> None:
+        """Also what a refresh under way brings."""
+        if (refreshing := self._refreshing.get((tenant, slug))) is not None:
+            await asyncio.wait({refreshing})
         self._known.pop((tenant, slug), None)
         await self._store.forget(tenant, slug)
 
@@ -69,10 +72,10 @@ class TokenKeeper:
             stored = await self._store.load(*key)
             self._known[key] = None if stored is None else Credential.from_json(stored)
         credential = self._known[key]
-        url = resource_url_from_server_url(server.launch.url or "")
-        if credential is None or not check_resource_allowed(url, credential.resource):
+        if credential is None:
             return None
-        return credential
+        url = resource_url_from_server_url(server.launch.url or "")
+        return credential if check_resource_allowed(url, credential.resource) else None
 
     async def keep(self, server: UpstreamServer, credential: Credential) -> None:
         await self._store.save(server.tenant, server.slug, credential.to_json())

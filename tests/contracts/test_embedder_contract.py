@@ -1,9 +1,11 @@
-"""One suite for every embedder: the model of the core install, the fake, and the extra [st] where it is installed."""
+"""One suite for every embedder: the model of the core install, the fake, both forms of models behind a URL over a real
+connection, and the extra [st] where it is installed.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,12 @@ import pytest
 
 from index.embedders.fake import HashingEmbedder
 from index.embedders.minilm import MiniLMEmbedder
+from index.embedders.remote import RemoteEmbedder
 from index.ports import Embedder
+from policy_client.http.embeddings import EmbeddingForm, EmbeddingsClient
+from policy_client.http.endpoint import Endpoint
+from policy_client.http.json_client import JsonClient
+from tests.policy_client.model_server import model_server
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +32,12 @@ def _st_model() -> str | None:
 
 
 ST_MODEL = _st_model()
-KINDS = ["minilm", "hashing", *(["sentence-transformers"] if ST_MODEL else [])]  # `make test-rl` has all three
+KINDS = [
+    "minilm",
+    "hashing",
+    *EmbeddingForm,
+    *(["sentence-transformers"] if ST_MODEL else []),
+]  # `make test-rl` has all three
 
 TEXTS = [
     "Read a file from the local disk.",
@@ -37,11 +49,20 @@ TEXTS = [
 ]
 
 
-def make(kind: str) -> Embedder:
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with model_server() as server:
+        yield server.url
+
+
+async def make(kind: str, url: str) -> Embedder:
     if kind == "minilm":
         return MiniLMEmbedder(threads=1)
     if kind == "hashing":
         return HashingEmbedder()
+    if kind in set(EmbeddingForm):
+        client = EmbeddingsClient(JsonClient(Endpoint(url, model="hashing")), EmbeddingForm(kind))
+        return await RemoteEmbedder.open(client, kind)
     assert ST_MODEL is not None
     from index.embedders.sentence_transformers import SentenceTransformersEmbedder  # noqa: PLC0415 - the extra [st]
 
@@ -49,8 +70,8 @@ def make(kind: str) -> Embedder:
 
 
 @pytest.fixture(params=KINDS)
-async def embedder(request: pytest.FixtureRequest) -> AsyncIterator[Embedder]:
-    made = make(request.param)
+async def embedder(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Embedder]:
+    made = await make(request.param, url)
     yield made
     await made.close()
 
@@ -84,8 +105,8 @@ async def test_texts_that_share_words_are_nearer_than_texts_that_do_not(embedder
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_two_instances_agree_on_version_and_vectors(kind: str) -> None:
-    first, second = make(kind), make(kind)
+async def test_two_instances_agree_on_version_and_vectors(kind: str, url: str) -> None:
+    first, second = await make(kind, url), await make(kind, url)
     assert first.version == second.version
     np.testing.assert_allclose(await first.embed(TEXTS), await second.embed(TEXTS), atol=1e-5)
     await first.close()

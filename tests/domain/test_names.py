@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.names import MAX_TOOL_ID, is_slug, slug_for, tool_id_for
+from domain.names import MAX_TOOL_ID, OWN_SLUG, is_slug, slug_for, tool_id_for
 
 LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAMES = st.lists(st.text(min_size=1, max_size=90), min_size=1, max_size=30, unique=True)
@@ -54,3 +54,8 @@ def test_a_slug_is_legal_and_free(title: str, others: list[str]) -> None:
 @given(st.text(max_size=60))
 def test_a_slug_is_the_same_for_the_same_title(title: str) -> None:
     assert slug_for(title) == slug_for(title)
+
+
+def test_no_server_gets_the_slug_that_is_ours() -> None:
+    made = [slug_for(title) for title in ("toolcrib", "Toolcrib", " TOOLCRIB!")]
+    assert all(slug != OWN_SLUG and is_slug(slug) and slug.startswith(OWN_SLUG) for slug in made)

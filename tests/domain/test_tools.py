@@ -83,6 +83,11 @@ def test_cleaned_text_has_no_invisible_characters_and_is_stable(text: str) -> No
     assert clean(cleaned) == cleaned
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_cleaned_as_it_is_beside_other_letters(text: str) -> None:
+    assert clean(f"{text} \N{GREEK SMALL LETTER ALPHA}") == f"{clean(text)} \N{GREEK SMALL LETTER ALPHA}".strip()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -11,6 +11,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from domain.errors import ToolcribError
@@ -79,6 +80,14 @@ async def seconds_of(work: Callable[[], Awaitable[object]]) -> tuple[float, obje
     except (ToolcribError, OSError, EOFError) as error:
         outcome = error
     return time.perf_counter() - began, outcome
+
+
+def in_line_s(pid: int) -> float:
+    """Seconds for which the main thread of a process was ready to run and no CPU was free: the share of others."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0  # this system does not tell
 
 
 async def until(holds: Callable[[], bool], seconds: float) -> float:

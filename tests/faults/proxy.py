@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import random
 import socket
 import struct
@@ -26,6 +27,8 @@ class Fault(StrEnum):
     BLACK_HOLE = "black-hole"  # connections are accepted and never read
 
 
+SO_ATTACH_FILTER = 26  # Linux; the module socket has no name for it
+
 HARMFUL = (Fault.RESET, Fault.RESET_IN_ANSWER, Fault.SWALLOW_ANSWER, Fault.TRUNCATE)
 
 
@@ -38,9 +41,11 @@ class FaultProxy:
         self.draw: Callable[[], Fault] | None = None
         self.accepted = 0
         self.port = 0
+        self.listening: tuple[socket.socket, ...] = ()
         self._target = target
         self._delay_s = delay_s
         self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
 
     @property
     def fault(self) -> Fault:
@@ -60,6 +65,7 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._clients.add(writer)
         try:
             if self.fault is Fault.BLACK_HOLE:
                 await self.flows.wait()  # never read, until the proxy recovers
@@ -75,10 +81,19 @@ class FaultProxy:
             """One of the sides is gone."""
         finally:
             self._tasks.discard(task)
+            self._clients.discard(writer)
             writer.close()
 
     def present(self) -> Fault:
         return self.draw() if self.draw is not None else self.fault
+
+    def vanish(self) -> None:
+        """As if the cable were cut, for good: whatever comes, on connections or for new ones, not even the system
+        answers.
+        """
+        self.fault = Fault.HALF_OPEN
+        for plug in (*self.listening, *(writer.get_extra_info("socket") for writer in self._clients)):
+            _deafen(plug)
 
     async def drop_all(self) -> None:
         """End every connection."""
@@ -159,11 +174,19 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+def _deafen(plug: socket.socket) -> None:
+    """Drop every segment below TCP, acknowledgements and all: a packet filter of one instruction, "accept 0 bytes"."""
+    accept_nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(accept_nothing))
+    plug.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 @asynccontextmanager
 async def fault_proxy(target: int, *, delay_s: float = 0.05) -> AsyncIterator[FaultProxy]:
     """A proxy in front of a local port, on a free one."""
     proxy = FaultProxy(target, delay_s=delay_s)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.listening = server.sockets
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

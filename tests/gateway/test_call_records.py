@@ -14,7 +14,9 @@ from domain.sessions import MemoryMode
 from gateway.journal import Journal
 from gateway.use_cases.call import Call, Invocation
 from gateway.use_cases.catalogue import CatalogueReader
-from gateway.use_cases.sessions import SessionDefaults, Sessions
+from gateway.use_cases.results import ResultLimits, Results
+from gateway.use_cases.session_options import SessionDefaults
+from gateway.use_cases.sessions import Sessions
 from servers.pool import ServerPool
 from store.store import Store
 from tests.store.making import NOW, a_server, a_tool, adding
@@ -49,7 +51,8 @@ async def test_a_refused_call_is_recorded_without_what_was_not_verified(
     sink, pool, catalogue = Sink(), ServerPool(), CatalogueReader(store)
     journal = Journal(sink, Versions)
     sessions = Sessions(store, catalogue, journal, SessionDefaults(MemoryMode.LRU, 8, 60.0))
-    call = Call(store, pool, catalogue, sessions, journal, 5.0)
+    results = Results(None, sessions, ResultLimits())
+    call = Call(pool, catalogue, sessions, results, journal, 5.0)
 
     with pytest.raises(error):
         await call(LOCAL, Invocation("files__read", arguments, session_id))

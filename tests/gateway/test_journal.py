@@ -133,3 +133,31 @@ async def test_the_writer_goes_on_after_an_unforeseen_error(caplog: pytest.LogCa
     await log.close()
     assert sink.ids == [made]
     assert "an unforeseen error" in caplog.text
+
+
+async def test_what_is_made_soon_is_written_in_order_with_what_is_made_now_and_with_the_versions_of_its_time() -> None:
+    sink, catalogue = Sink(), ["1"]
+    log = Journal(sink, lambda: Versions(catalogue=catalogue[0]))
+    promised = event("a")
+    log.record_soon(lambda: promised)
+    catalogue[0] = "2"
+    made = log.record(event("a"))
+    await log.flush()
+    first, second = sink.batches[0]
+    assert (first.id, second.id) == (promised.id, made.id)
+    assert (first.versions.catalogue, second.versions.catalogue) == ("1", "2")
+    assert second.parent_id == first.id
+
+
+async def test_what_was_promised_is_made_though_the_database_is_away() -> None:
+    sink, made = Sink(), asyncio.Event()
+    sink.away = True
+    log = journal(sink)
+
+    def make() -> Event:
+        made.set()
+        return event()
+
+    log.record_soon(make)
+    await asyncio.wait_for(made.wait(), 5)
+    assert sink.batches == []

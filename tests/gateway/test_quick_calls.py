@@ -1,88 +1,46 @@
-"""The short way in: plain calls are answered, everything else reaches the application behind as it came."""
+"""Which calls are plain, and what is answered to them."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from starlette.types import Message, Receive, Scope, Send
 
-from gateway.mcp import quick_calls
-from gateway.mcp.quick_calls import QuickCalls
+from gateway.mcp.quick_calls import PlainHead, plain_call, plain_head, respond
+from tests.gateway.plain_calls import HEAD, META, a_call, request
 
 pytestmark = pytest.mark.anyio
 
-META = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-HEADERS = {
-    "content-type": "application/json",
-    "accept": "application/json, text/event-stream",
-    "mcp-protocol-version": "2026-07-28",
-    "mcp-method": "tools/call",
-    "mcp-name": "echo",
-}
+BODY = json.dumps(a_call()).encode()
 
 
-def a_call(**changes: Any) -> dict[str, Any]:
-    params = {"name": "echo", "arguments": {"text": "ö"}, "_meta": META} | changes
-    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+def head_of(sent: bytes) -> bytes:
+    return sent.partition(b"\r\n\r\n")[0]
 
 
-class Exchange:
-    """One request to a QuickCalls in front of an application that notes the bodies it gets."""
+def plain(head: Mapping[bytes, bytes] = HEAD, *more: bytes) -> PlainHead | None:
+    return plain_head(head_of(request(BODY, head, *more)))
 
-    def __init__(self, body: bytes, headers: Mapping[str, str] = HEADERS) -> None:
-        self.behind: list[bytes] = []
-        self.sent: list[Message] = []
-        self.asked: list[tuple[str, Mapping[str, Any]]] = []
-        self.left = asyncio.Event()
-        self.ping = asyncio.Event()
-        self._body: bytes | None = body
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        self._scope: Scope = {"type": "http", "path": "/mcp", "method": "POST", "headers": raw}
 
-    async def run(self, answer: quick_calls.Answer | None = None) -> None:
-        await QuickCalls(self._application, "/mcp", answer or self._answer)(self._scope, self._receive, self._send)
+def the_plain_head() -> PlainHead:
+    head = plain()
+    assert head is not None
+    return head
 
-    @property
-    def message(self) -> Any:
-        return json.loads(self.sent[1]["body"])
 
-    async def _answer(self, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.asked.append((name, arguments))
-        return {"content": [{"type": "text", "text": arguments.get("text", "")}]}
-
-    async def _receive(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-        if message.get("body", b"").startswith(b": ping"):
-            self.ping.set()
-
-    async def _application(self, _scope: Scope, receive: Receive, _send: Send) -> None:
-        message = await receive()
-        assert not message["more_body"]
-        self.behind.append(message["body"])
+async def echo(_name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"content": [{"type": "text", "text": arguments.get("text", "")}]}
 
 
 async def test_a_plain_call_is_answered_with_its_id_and_untouched_result() -> None:
-    exchange = Exchange(json.dumps(a_call()).encode())
-    await exchange.run()
-    assert exchange.asked == [("echo", {"text": "ö"})]
-    assert exchange.sent[0]["status"] == 200
-    assert exchange.message == {"jsonrpc": "2.0", "id": 7, "result": {"content": [{"type": "text", "text": "ö"}]}}
-    assert exchange.behind == []
+    call = plain_call(BODY, the_plain_head())
+    assert call is not None
+    status, body = await respond(call, echo)
+    assert status == 200
+    assert json.loads(body) == {"jsonrpc": "2.0", "id": 7, "result": {"content": [{"type": "text", "text": "ö"}]}}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +51,9 @@ async def test_a_plain_call_is_answered_with_its_id_and_untouched_result() -> No
         b"[]",
         json.dumps([a_call()]).encode(),
         json.dumps(a_call() | {"id": None}).encode(),
+        json.dumps(a_call() | {"id": True}).encode(),
         json.dumps(a_call() | {"method": "tools/list"}).encode(),
+        json.dumps(a_call() | {"jsonrpc": "1.0"}).encode(),
         json.dumps(a_call(name="other")).encode(),  # the header says echo
         json.dumps(a_call(name=5)).encode(),
         json.dumps(a_call(arguments=[])).encode(),
@@ -101,72 +61,43 @@ async def test_a_plain_call_is_answered_with_its_id_and_untouched_result() -> No
         json.dumps(a_call(_meta={**META, "progressToken": 1})).encode(),
         json.dumps(a_call(requestState="x")).encode(),
         b"[" * 100_000,
+        b"\xff",
     ],
 )
-async def test_what_is_not_plain_reaches_the_application_behind_as_it_came(body: bytes) -> None:
-    exchange = Exchange(body)
-    await exchange.run()
-    assert (exchange.behind, exchange.asked) == ([body], [])
+def test_what_is_not_plain_is_left_to_the_sdk(body: bytes) -> None:
+    assert plain_call(body, the_plain_head()) is None
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("mcp-protocol-version", "2025-11-25"),
-        ("mcp-protocol-version", "2099-01-01"),
-        ("mcp-method", "tools/list"),
-        ("mcp-name", "other"),
-        ("accept", "application/json"),
-        ("content-type", "text/plain"),
+        (b"mcp-protocol-version", b"2025-11-25"),
+        (b"mcp-protocol-version", b"2099-01-01"),
+        (b"mcp-method", b"tools/list"),
+        (b"accept", b"application/json"),
+        (b"content-type", b"text/plain"),
+        (b"host", b"evil.example"),
+        (b"origin", b"https://evil.example"),
+        (b"connection", b"close"),
+        (b"transfer-encoding", b"chunked"),
+        (b"expect", b"100-continue"),
+        (b"content-length", b"4194305"),
     ],
 )
-async def test_headers_that_are_not_of_a_plain_call_leave_it_to_the_application_behind(name: str, value: str) -> None:
-    body = json.dumps(a_call()).encode()
-    exchange = Exchange(body, {**HEADERS, name: value})
-    await exchange.run()
-    assert (exchange.behind, exchange.asked) == ([body], [])
+def test_a_head_that_is_not_of_a_plain_call_is_left_to_the_application(name: bytes, value: bytes) -> None:
+    assert plain() == PlainHead(len(BODY), "2026-07-28", "echo")
+    assert plain({**HEAD, name: value}) is None
+
+
+@pytest.mark.parametrize("target", [b"/mcp/", b"/mcp?x=1", b"/mcp/servers/echo", b"/api/v1/call", b"http://a/mcp"])
+def test_another_address_is_left_to_the_application(target: bytes) -> None:
+    assert plain_head(head_of(request(BODY, line=b"POST %b HTTP/1.1" % target))) is None
 
 
 async def test_a_protocol_error_of_the_upstream_keeps_its_code_and_data() -> None:
     async def refuse(_name: str, _arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         raise MCPError(-32602, "no such tool", {"tool": "echo"})
 
-    exchange = Exchange(json.dumps(a_call()).encode())
-    await exchange.run(refuse)
-    assert exchange.sent[0]["status"] == 400
-    assert exchange.message["error"] == {"code": -32602, "message": "no such tool", "data": {"tool": "echo"}}
-
-
-async def test_a_client_that_leaves_cancels_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_calls, "LOOK_S", 0.0)
-    cancelled = asyncio.Event()
-
-    async def forever(_name: str, _arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-        return {}
-
-    exchange = Exchange(json.dumps(a_call()).encode())
-    running = asyncio.create_task(exchange.run(forever))
-    exchange.left.set()
-    await asyncio.wait_for(running, 5)
-    assert cancelled.is_set()
-    assert exchange.sent == []
-
-
-async def test_a_long_call_becomes_a_stream_that_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_calls, "LOOK_S", 0.0)
-    monkeypatch.setattr(quick_calls, "PING_S", 0.01)
-    exchange = Exchange(json.dumps(a_call()).encode())
-
-    async def patient(_name: str, _arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        await exchange.ping.wait()
-        return {"content": []}
-
-    await asyncio.wait_for(exchange.run(patient), 5)
-    assert dict(exchange.sent[0]["headers"])[b"content-type"] == b"text/event-stream"
-    event = exchange.sent[-1]["body"].decode()
-    assert event.startswith("event: message\r\ndata: ")
-    assert json.loads(event.split("data: ")[1]) == {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
+    status, body = await respond(a_call(), refuse)
+    assert status == 400
+    assert json.loads(body)["error"] == {"code": -32602, "message": "no such tool", "data": {"tool": "echo"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from domain.errors import DataFolderInUse, IndexUnavailable, StorageFull
 from index.engines import disk
 from index.engines.edge import EdgeEngine
-from index.ports import DenseLeg, Filter, Point
+from index.ports import DenseLeg, Filter, Point, SparseLeg, SparseVector
 from tests.conftest import ROOT
 from tests.index.samples import TENANT, document, manifest, point, unit
 
@@ -68,6 +69,27 @@ async def test_another_model_begins_again_from_empty(tmp_path: Path, caplog: pyt
     assert await contents(tmp_path) == (0, 0)
 
 
+async def test_another_layout_of_vectors_begins_again_from_empty(tmp_path: Path) -> None:
+    await stored(tmp_path)
+    built = tmp_path / "manifest.json"
+    built.write_text(json.dumps({**json.loads(built.read_text()), "layout": "of last year"}))
+    assert await contents(tmp_path) == (0, 0)
+
+
+async def test_statistics_are_a_tenants_own_after_a_restart_too(tmp_path: Path) -> None:
+    leg, where = SparseLeg(SparseVector((1, 2), (1.0, 1.0)), 10), Filter(TENANT)
+    ours = [point(document(f"s__t{n}"), terms={1: 1.0, 2 + n: 1.0}) for n in range(4)]
+    theirs = [point(document(f"s__t{n}", tenant="other"), terms={2: 1.0}) for n in range(9)]
+    engine = await EdgeEngine.open(tmp_path, manifest())
+    await engine.upsert(ours)
+    alone = await engine.search([leg], where)
+    await engine.upsert(theirs)
+    await engine.close()
+    engine = await EdgeEngine.open(tmp_path, manifest())
+    assert await engine.search([leg], where) == alone
+    await engine.close()
+
+
 async def test_a_first_start_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         await stored(tmp_path / "new" / "index")
@@ -82,8 +104,8 @@ DAMAGED = [
     "shard/segments/*/segment.json",
     "shard/segments/*/mutable_id_tracker.mappings",
     "shard/segments/*/payload_storage/page_0.dat",
-    "shard/segments/*/vector_storage-concat/vectors/status.dat",
-    "shard/segments/*/vector_storage-concat/vectors/chunk_0.mmap",
+    "shard/segments/*/vector_storage-concat/tq_vectors/status.dat",
+    "shard/segments/*/vector_storage-concat/tq_vectors/chunk_0.mmap",
     "shard/segments/*/vector_storage-sparse/store/tracker.dat",
 ]
 

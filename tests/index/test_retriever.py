@@ -14,7 +14,8 @@ from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
 from index.ports import Matrix, SearchRequest
 from index.profiles import PROFILES
-from index.retriever import MAX_K, NEAREST, _with_included
+from index.ranking.order import NEAREST, with_included
+from index.retriever import MAX_K
 from index.tool_index import ToolIndex
 from tests.index.samples import TENANT, document
 from tests.index.test_caching import DictCache
@@ -146,7 +147,7 @@ async def test_k_may_exceed_what_there_is() -> None:
 
 
 async def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="hybrid, dense, bm25"):
+    with pytest.raises(InvalidInput, match="hybrid, mixed, dense, bm25, rrf, toolshed"):
         await search(await index_of(), "anything", profile="magic")
 
 
@@ -161,7 +162,7 @@ async def test_an_empty_query_is_refused() -> None:
     st.integers(1, 12),
 )
 def test_included_tools_move_up_and_nothing_is_lost(order: list[str], included: set[str], k: int) -> None:
-    moved = _with_included(order, included, k)
+    moved = with_included(order, included, k)
     assert sorted(moved) == sorted(order)
     behind = [tool_id for tool_id in order[k:] if tool_id in included]
     replaceable = [tool_id for tool_id in order[:k] if tool_id not in included]

@@ -18,13 +18,22 @@ from tests.index.samples import document
     ("query", "expected"),
     [
         ("What is the weather in Paris?", ()),
-        ("Find a hotel. Then book a taxi to it", ("Find a hotel.", "Then book a taxi to it")),
+        ("Find a cheap hotel. Then book a taxi ride to it", ("Find a cheap hotel.", "book a taxi ride to it")),
         ("salt and pepper", ()),
+        ("read a file and send an email", ("read a file", "send an email")),
         (
             "convert 5 miles to km and then show the weather in Rome, please",
             ("convert 5 miles to km", "show the weather in Rome, please"),
         ),
-        ("list issues of the repo\ncreate a pull request", ("list issues of the repo", "create a pull request")),
+        ("list open issues\n\ncreate a pull request", ("list open issues", "create a pull request")),
+        (
+            "Get the cash flow of Phoenix Ventures. Finally, retrieve the trade between China and India. Thank you!",
+            ("Get the cash flow of Phoenix Ventures.", "retrieve the trade between China, India., Thank you!"),
+        ),
+        (
+            "Post 'rain, wind and sun over Rome' to the channel, and {'a': 'b, c and d'} to the log of Ann",
+            ("Post 'rain, wind and sun over Rome' to the channel", "{'a': 'b, c and d'} to the log of Ann"),
+        ),
         ("", ()),
     ],
 )

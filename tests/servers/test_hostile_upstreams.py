@@ -18,7 +18,8 @@ from domain.errors import (
 )
 from domain.servers import Launch, ServerStatus, Transport, UpstreamServer
 from servers.limits import Caps, Deadlines
-from servers.pool import MAX_NESTING, ServerPool
+from servers.pool import ServerPool
+from servers.sendable import MAX_NESTING
 from tests.servers.conftest import QUICK, MakePool, processes_with
 from tests.upstreams.hostile import GOOD, HALF, ODD
 from tests.upstreams.running import stdio_server

@@ -41,3 +41,8 @@ def test_when_everything_fails_a_tenth_is_tried_again_and_no_more() -> None:
         retries.earn()
         repeated += retries.pause(ConnectionLost(), 0, repeatable=True) is not None
     assert repeated <= SHARE * requests + 10
+
+
+def test_an_address_where_nobody_answers_is_not_waited_for_again() -> None:
+    assert Retries().pause(NoConnection(), 0, repeatable=True, took_s=0.1) is not None
+    assert Retries().pause(NoConnection(), 0, repeatable=True, took_s=10.0) is None

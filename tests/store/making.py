@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain.catalogue import CatalogueDiff
-from domain.memory import MemoryEntry, ToolMemory
+from domain.memory import ToolMemory
+from domain.memory_entries import MemoryEntry
 from domain.names import tool_id_for
 from domain.servers import Launch, Transport, UpstreamServer
 from domain.sessions import MemoryMode, Session, SessionLimits

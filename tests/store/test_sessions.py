@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from domain.errors import Conflict, SessionNotFound
-from domain.memory import MemoryChange, MemoryEntry, ToolMemory
+from domain.memory import MemoryChange, ToolMemory
+from domain.memory_entries import MemoryEntry
 from domain.sessions import MemoryMode, SessionLimits
 from store.memory_json import decode_memory, encode_memory
 from store.store import Store

@@ -50,6 +50,7 @@ class Telling:
         self._index = index
         self.point_id = index.point_id
         self.inventory = index.inventory
+        self.question_digests = index.question_digests
         self.cursor = index.cursor
 
     async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport:

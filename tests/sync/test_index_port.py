@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from domain.questions import Question, QuestionSource, digest
 from domain.text import ToolText
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
@@ -21,7 +24,7 @@ pytestmark = pytest.mark.anyio
 def index(request: pytest.FixtureRequest, store: Store) -> ToolIndexPort:
     if request.param == "fake":
         return FakeIndex()
-    return ToolIndex(HashingEmbedder(), store.vectors, MemoryEngine())
+    return ToolIndex(HashingEmbedder(), store.vectors, MemoryEngine(), MemoryEngine())
 
 
 def document(name: str, *, tenant: str = TENANT, words: str = "reads") -> IndexDocument:
@@ -59,6 +62,19 @@ async def test_deleting_and_discarding_may_be_repeated(index: ToolIndexPort) -> 
         await index.discard([index.point_id(TENANT, "b")])
 
     assert await index.inventory() == {index.point_id("other", "a"): "a:reads"}
+
+
+async def test_questions_are_kept_and_replaced_with_their_tool(index: ToolIndexPort) -> None:
+    first, second = (Question(text, QuestionSource.MODEL) for text in ("open the report", "what does it say"))
+    await index.upsert([replace(document("a"), questions=(first,)), replace(document("b"), questions=(first, second))])
+    await index.upsert([replace(document("a"), questions=(second,))])
+    assert await index.question_digests() == {
+        index.point_id(TENANT, "a"): digest([second.text]),
+        index.point_id(TENANT, "b"): digest([second.text, first.text]),
+    }
+    await index.upsert([document("a")])
+    await index.discard([index.point_id(TENANT, "b")])
+    assert await index.question_digests() == {}
 
 
 async def test_the_cursor_is_what_was_last_advanced_to(index: ToolIndexPort) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
 from domain.catalogue import CatalogueDiff
 from domain.errors import IndexUnavailable
+from domain.questions import Question, QuestionSource
 from store.store import Store
 from sync import indexer as indexer_module
 from sync.fakes import FakeIndex
@@ -172,3 +174,33 @@ async def test_drains_side_by_side_do_the_work_once(store: Store) -> None:
     await asyncio.gather(*(indexer.drain() for _ in range(5)))
 
     assert (index.embedded, await equal(store, index)) == (20, True)
+
+
+async def test_a_question_reaches_the_index_and_leaves_it_with_its_tool(store: Store) -> None:
+    await with_tools(store, "a", "b")
+    index = FakeIndex()
+    indexer = Indexer(store, index)
+    await indexer.drain()
+    asked = Question("open the report", QuestionSource.USAGE, 1.0, NOW)
+    await store.questions.add(TENANT, {"files__a": [asked]})
+
+    await indexer.drain()
+
+    assert index.points["default/files__a"].questions == (asked,)
+    assert index.points["default/files__b"].questions == ()
+    await store.catalogue.apply(TENANT, "files", CatalogueDiff(removed=("files__a",)), expected_generation=1, at=NOW)
+    await indexer.drain()
+    assert await index.question_digests() == {}
+
+
+async def test_a_start_gives_an_index_the_questions_that_it_lost(store: Store) -> None:
+    await with_tools(store, "a", "b")
+    await store.questions.add(TENANT, {"files__a": [Question("open the report", QuestionSource.USAGE, 1.0, NOW)]})
+    index = FakeIndex()
+    await Indexer(store, index).drain()
+    whole = await index.question_digests()
+    index.points["default/files__a"] = replace(index.points["default/files__a"], questions=())
+
+    await Indexer(store, index).drain()
+
+    assert await index.question_digests() == whole != {}

@@ -56,6 +56,7 @@ class House:
         self.servers: list[UpstreamServer] = []
         self.synced: list[tuple[float, str, str]] = []
         self.failing: ToolcribError | None = None
+        self.ttl_s: float | None = None
         self.unlisted: ToolcribError | None = None
         self.schedule = SyncSchedule(self, self.everywhere, sleep=self.hands.sleep, chance=lambda: chance)
 
@@ -69,7 +70,9 @@ class House:
         if self.failing is not None:
             raise self.failing
         assert not full
-        return SyncRun(tenant, slug, trigger, 0, 0, 1, error="It is down." if slug == "down" else None)
+        return SyncRun(
+            tenant, slug, trigger, 0, 0, 1, error="It is down." if slug == "down" else None, ttl_s=self.ttl_s
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -103,6 +106,22 @@ async def test_polls_are_jittered_by_a_fifth(chance: float, second: float) -> No
 
     async with house.running():
         await house.hands.to(399)
+
+    assert [at for at, _, trigger in house.synced if trigger == "poll"] == [second]
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "second"), [(120, 120), (500, 500), (0.001, 60), (10**9, 600), (0, 300), (None, 300)]
+)
+async def test_a_server_that_says_how_long_its_list_is_good_for_is_polled_then_within_bounds(
+    ttl_s: float | None, second: float
+) -> None:
+    house = House()
+    house.servers = [a_server()]
+    house.ttl_s = ttl_s
+
+    async with house.running():
+        await house.hands.to(second + 1)
 
     assert [at for at, _, trigger in house.synced if trigger == "poll"] == [second]
 

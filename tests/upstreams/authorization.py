@@ -56,6 +56,7 @@ class AuthorizationServer:
     access: dict[str, Token] = field(default_factory=dict)
     refresh: dict[str, Token] = field(default_factory=dict)
     refreshes: int = 0
+    revoked: list[str] = field(default_factory=list)  # the kinds of tokens, in order
     token_asked: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[dict[str, str]] = field(default_factory=list)  # what came to /authorize
 
@@ -66,6 +67,7 @@ class AuthorizationServer:
                 Route("/register", self._register, methods=["POST"]),
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
+                Route("/revoke", self._revoke, methods=["POST"]),
             ]
         )
 
@@ -120,6 +122,15 @@ class AuthorizationServer:
             {"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": LIFE_S,
              "scope": token.scope}
         )  # fmt: skip
+
+    async def _revoke(self, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        if self.silent or not self._authenticated(request, form):
+            return Response("busy", 503)
+        self.revoked.append(form["token_type_hint"])
+        self.access.pop(form["token"], None)
+        self.refresh.pop(form["token"], None)
+        return Response()
 
     def _authenticated(self, request: Request, form: Mapping[str, str]) -> bool:
         client = self.clients.get(form["client_id"])

@@ -1,6 +1,6 @@
 """A well-behaved MCP server for tests, on every transport and in both eras.
 
-    python -m tests.upstreams.reference --transport stdio|streamable-http|sse [--port 0] [--legacy]
+    python -m tests.upstreams.reference --transport stdio|streamable-http|sse [--port 0] [--legacy] [--json]
 
 Over HTTP it prints its URL on the first line of stdout once it listens.
 """
@@ -235,11 +235,15 @@ def sse_app(server: Server[Any], *, legacy: bool) -> Starlette:
     )
 
 
-def serve_http(server: Server[Any], transport: str, port: int, *, legacy: bool) -> None:
-    streamable: ASGIApp = server.streamable_http_app(host="127.0.0.1")
+def serve_http(
+    server: Server[Any], transport: str, port: int, *, legacy: bool, plain: bool = False, path: str = "mcp"
+) -> None:
+    streamable: ASGIApp = server.streamable_http_app(
+        host="127.0.0.1", json_response=plain, streamable_http_path=f"/{path}"
+    )
     app = sse_app(server, legacy=legacy) if transport == "sse" else HttpDoor(streamable, legacy=legacy)
     listening = socket.create_server(("127.0.0.1", port))
-    path = "sse" if transport == "sse" else "mcp"
+    path = "sse" if transport == "sse" else path
     print(f"http://127.0.0.1:{listening.getsockname()[1]}/{path}", flush=True)
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=0)
     uvicorn.Server(config).run(sockets=[listening])
@@ -263,12 +267,16 @@ def main() -> None:
     parser.add_argument("--transport", choices=["stdio", "streamable-http", "sse"], default="stdio")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--legacy", action="store_true")
+    parser.add_argument("--json", action="store_true", help="answer with JSON, not with an event stream")
+    parser.add_argument("--path", default="mcp", help="of the streamable HTTP endpoint")
     options = parser.parse_args()
     server = build(Reference())
     if options.transport == "stdio":
         asyncio.run(serve_stdio(server, legacy=options.legacy))
     else:
-        serve_http(server, options.transport, options.port, legacy=options.legacy)
+        serve_http(
+            server, options.transport, options.port, legacy=options.legacy, plain=options.json, path=options.path
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ middleware answers everything with the JSON that came from the upstream.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mcp import MCPError
@@ -15,11 +14,12 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, PaginatedRequestParams
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PaginatedRequestParams
 from starlette.types import Receive, Scope, Send
 
-from domain.errors import ToolcribError
+from domain.errors import InvalidInput, Overloaded, ToolcribError
 from domain.identity import Principal
+from gateway.mcp.plain_headers import without_blanks
 from gateway.mcp.transparent.client import Client, Context
 from gateway.mcp.transparent.events import SessionEvents
 from gateway.mcp.transparent.handshake_client import HandshakeSession
@@ -27,6 +27,10 @@ from gateway.mcp.transparent.modern_client import ModernClients, known_to, unkno
 from servers.relay import LISTEN
 from servers.relays import Relays
 
+OVERLOADED = -32010
+"""Try again later; in the band that the specification leaves to implementations (docs/adr/0012)."""
+
+_CODES: dict[type[ToolcribError], int] = {InvalidInput: INVALID_PARAMS, Overloaded: OVERLOADED}
 _SESSION = "toolcrib"
 _RETRY_MS = 1000
 _MOST_SESSIONS = 256
@@ -57,12 +61,8 @@ class Door:
         )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Header values without the blanks around them (RFC 9110, 5.5), which the SDK compares."""
-        headers = [
-            (name, value.strip(b" \t") if name.startswith(b"mcp-") else value) for name, value in scope["headers"]
-        ]
         self._server.get_tool_input_schema = self.relays.schemas.get if self.relays.listed else None
-        await self.manager.handle_request({**scope, "headers": headers}, receive, send)
+        await self.manager.handle_request(without_blanks(scope), receive, send)
 
     async def close(self) -> None:
         self._modern.close()
@@ -78,7 +78,7 @@ class Door:
                 return await call_next(ctx) if client.method == "notifications/initialized" else None
             return await self._serve(client, session)
         except ToolcribError as error:
-            raise MCPError(INTERNAL_ERROR, error.message, _data(error)) from error
+            raise rpc_error(error) from error
 
     async def _serve(self, client: Client, session: HandshakeSession | None) -> dict[str, Any]:
         if client.method.startswith("tasks/"):
@@ -102,11 +102,13 @@ class Door:
         return result
 
 
-def _data(error: ToolcribError) -> Mapping[str, Any]:
+def rpc_error(error: ToolcribError) -> MCPError:
+    """Our own failure, between the server's own answers: its class is in the data, for whoever is not a person."""
     data: dict[str, Any] = {"code": error.code}
     if error.retry_after_s is not None:
         data["retry_after_s"] = error.retry_after_s
-    return data
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), INTERNAL_ERROR)
+    return MCPError(code, error.message, data)
 
 
 async def _unreached(_context: Context, _params: object) -> dict[str, Any]:

@@ -1,0 +1,201 @@
+"""Results too large for whoever asked: kept under a handle, read in pages, gone after a while.
+
+A handle is bound to the verified principal, and ends with the session it was made in. Nothing is cut: the pages
+joined are the text. Refuses to know: what a result means (servers/readable.py), and how it is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import InvalidInput, ResultNotFound, SessionNotFound
+from domain.identity import Principal
+from gateway.use_cases.sessions import Sessions
+from servers.ports import CallResult
+from servers.readable import readable, written
+from servers.spool import Span, Spool, SpoolFull
+
+logger = logging.getLogger(__name__)
+
+HANDLE_PREFIX = "r_"
+_MEDIA = frozenset({"image", "audio"})  # shown, not read: they are not what fills a context with text
+_MOST_KEPT = 32  # handles of one principal
+_CONTINUES = 0b10  # the first two bits of a byte within a UTF-8 character
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLimits:
+    """How much goes to an agent at once, and how long the rest is kept."""
+
+    inline_bytes: int = 1024 * 1024  # 0: whatever could be parsed goes at once
+    page_bytes: int = 64 * 1024
+    ttl_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, counted from 1. `size` is the whole text's, in bytes."""
+
+    handle: str
+    number: int
+    pages: int
+    text: str
+    media: str
+    size: int
+    expires_at: float
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the text, as JSON."""
+        return {
+            "handle": self.handle,
+            "bytes": self.size,
+            "media": self.media,
+            "page": self.number,
+            "pages": self.pages,
+            "next": self.number + 1 if self.number < self.pages else None,
+            "expires_at": self.expires_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    owner: tuple[str, str]  # tenant and subject
+    session_id: str | None
+    text: Span
+    media: str
+    expires_at: float
+
+
+class Results:
+    """Everything kept by this process. Without a spool nothing is, and large results are the servers' fault."""
+
+    def __init__(self, spool: Spool | None, sessions: Sessions, limits: ResultLimits) -> None:
+        self._spool = spool
+        self._sessions = sessions
+        self._limits = limits
+        self._kept: dict[str, _Kept] = {}  # the oldest first
+
+    async def fit(
+        self, principal: Principal, session_id: str | None, result: CallResult, *, inline: bool
+    ) -> tuple[CallResult, Page | None]:
+        """The result as it came if it may go so, else its first page. `inline`: a program asked, which bears it all."""
+        if result.large is not None:
+            assert self._spool is not None  # it holds the result
+            return await self._first_page(self._spool, principal, session_id, result.large, [])
+        most = self._limits.inline_bytes
+        if inline or self._spool is None or not most or _weight(result.raw) <= most:
+            return result, None
+        rest, media = _apart(result.raw)
+        try:
+            large = await asyncio.to_thread(written, self._spool, rest)
+        except SpoolFull as full:
+            logger.warning("A large result went to its caller at once, since it could not be kept: %s.", full)
+            return result, None
+        return await self._first_page(self._spool, principal, session_id, large, media)
+
+    async def read(self, principal: Principal, handle: str, number: int, session_id: str | None = None) -> Page:
+        """Raises ResultNotFound, also for a result of somebody else, and InvalidInput for a page there is not."""
+        kept = self._kept.get(handle)
+        if kept is None or kept.owner != (principal.tenant, principal.subject):
+            raise ResultNotFound
+        if kept.session_id is not None:
+            if session_id not in {None, kept.session_id}:
+                raise ResultNotFound
+            try:
+                await self._sessions.show(principal, kept.session_id)
+            except SessionNotFound:
+                self._drop(handle)
+                raise ResultNotFound from None
+        return self._page(handle, kept, number)
+
+    def close(self) -> None:
+        """Drop everything."""
+        for handle in list(self._kept):
+            self._drop(handle)
+
+    async def _first_page(
+        self, spool: Spool, principal: Principal, session_id: str | None, large: Span, media: list[Any]
+    ) -> tuple[CallResult, Page]:
+        found = await asyncio.to_thread(readable, spool, large)
+        owner = (principal.tenant, principal.subject)
+        self._make_room(spool, owner, found.text.size)
+        handle = HANDLE_PREFIX + secrets.token_hex(16)
+        expires_at = time.time() + self._limits.ttl_s
+        kept = self._kept[handle] = _Kept(owner, session_id, found.text, found.media, expires_at)
+        asyncio.get_running_loop().call_later(self._limits.ttl_s, self._drop, handle)
+        page = self._page(handle, kept, 1)
+        content = [{"type": "text", "text": page.text}, *media]
+        return CallResult({**found.beside, "content": content, "isError": found.is_error}), page
+
+    def _make_room(self, spool: Spool, owner: tuple[str, str], size: int) -> None:
+        """One principal's results take at most half of the spool; its oldest leave first."""
+        own = [handle for handle, kept in self._kept.items() if kept.owner == owner]
+        used = size + sum(self._kept[handle].text.size for handle in own)
+        while own and (used > spool.total_bytes // 2 or len(own) >= _MOST_KEPT):
+            used -= self._kept[own[0]].text.size
+            self._drop(own.pop(0))
+
+    def _page(self, handle: str, kept: _Kept, number: int) -> Page:
+        size, most = kept.text.size, self._limits.page_bytes
+        pages = max(1, -(-size // most))
+        if not 1 <= number <= pages:
+            raise InvalidInput(f"The result has pages 1 to {pages}, not {number}.")
+        with kept.text.file.view() as data:
+            whole = memoryview(data)[kept.text.start : kept.text.end]
+            try:
+                text = bytes(whole[_cut(whole, (number - 1) * most) : _cut(whole, number * most)])
+            finally:
+                whole.release()
+        return Page(handle, number, pages, text.decode("utf-8", "replace"), kept.media, size, kept.expires_at)
+
+    def _drop(self, handle: str) -> None:
+        if (kept := self._kept.pop(handle, None)) is not None:
+            kept.text.file.drop()
+
+
+def _cut(text: memoryview, place: int) -> int:
+    """The last place up to `place` where a character begins."""
+    if place >= len(text):
+        return len(text)
+    for earlier in range(place, max(place - 4, -1), -1):
+        if text[earlier] >> 6 != _CONTINUES:
+            return earlier
+    return place  # no UTF-8
+
+
+def _weight(raw: Mapping[str, Any]) -> int:
+    """Bytes of what a model reads: texts, and structured content as JSON."""
+    structured = raw.get("structuredContent")
+    size = 0 if structured is None else _json_size(structured)
+    blocks = raw.get("content")
+    for block in blocks if isinstance(blocks, list) else ():
+        text = block.get("text") if isinstance(block, Mapping) else None
+        if isinstance(text, str):
+            size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        elif not _is_media(block):
+            size += _json_size(block)
+    return size
+
+
+def _json_size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+
+def _apart(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """The result without its images and sounds, and those."""
+    blocks = raw.get("content")
+    if not isinstance(blocks, list):
+        return dict(raw), []
+    return {**raw, "content": [block for block in blocks if not _is_media(block)]}, [*filter(_is_media, blocks)]
+
+
+def _is_media(block: object) -> bool:
+    return isinstance(block, Mapping) and block.get("type") in _MEDIA

@@ -1,0 +1,107 @@
+"""How much earlier questions speak for each tool, and how that is weighed against what the documents say. Pure.
+
+Four kinds of evidence, each with its ablation row in docs/retrieval.md: `asked` (cosine of the nearest earlier
+question), `centre` (cosine of the mean of a tool's questions: Tool2Vec), `worded` (BM25 against earlier questions, as
+a share of the best) and `votes` (whose are the nearest twenty, by a softmax over their cosines).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from index.fusion import Scores, min_max
+from index.ports import Hit
+from index.questions.bank import Asked
+
+VOTERS = 20
+VOTE_TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each kind of evidence adds to a tool's logit.
+
+    Fitted on toole's train split by benchmarks/usage_weights.py: softmax regression over the candidates of 5,000
+    queries, with questions for every tool, for half of the tools, and for few, so that a tool that nobody has asked
+    for yet (`unasked`) is judged by its document as fairly as before: on dev its Recall@5 is .823 beside tools with
+    questions, .824 without any.
+    """
+
+    asked: float = 7.02
+    centre: float = 4.52
+    worded: float = 2.0
+    votes: float = 2.06
+    document: float = -0.58
+    document_if_far: float = 6.04  # times the distance (1 - cosine) of the nearest question of all
+    unasked: float = 4.3
+    unasked_if_far: float = -3.12
+    unasked_document: float = 7.24
+    unasked_document_if_far: float = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Scores per tool and kind; a tool that the bank did not name has none. `servers`: whose each named tool is."""
+
+    kinds: Mapping[str, Scores] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)  # what a tool gets whose questions were no hits
+    servers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def nearest(self) -> float:
+        """Cosine of the nearest question of all."""
+        return max(self.kinds["asked"].values(), default=0.0)
+
+
+def evidence(asked: Asked) -> Evidence | None:
+    """None when nobody has asked anything yet."""
+    if not asked:
+        return None
+    kinds = {
+        "asked": _best(asked.near),
+        "centre": _best(asked.centres),
+        "worded": min_max(_best(asked.worded), floor=0.0),
+        "votes": _votes(asked.near[:VOTERS]),
+    }
+    # A tool whose questions were not among the hits has none nearer than the last hit.
+    floors = {"asked": asked.near[-1].score, "centre": asked.centres[-1].score if asked.centres else 0.0}
+    servers = {hit.tool_id: hit.server for hits in (asked.near, asked.worded, asked.centres) for hit in hits}
+    return Evidence(kinds, floors, servers)
+
+
+def blend(document: Scores, found: Evidence, unasked: Collection[str], weights: Weights) -> dict[str, float]:
+    """A score in [0, 1] for every tool that the documents or the questions speak for.
+
+    `document`: what retrieval says without questions; `unasked`: those of its tools that have no question at all.
+    """
+    documents = min_max(document, floor=0.0)
+    far = max(1.0 - found.nearest, 0.0)
+    trust = weights.document + weights.document_if_far * far
+    trust_unasked = weights.unasked_document + weights.unasked_document_if_far * far
+    by_kind = [(found.kinds[kind], getattr(weights, kind), found.floors.get(kind, 0.0)) for kind in found.kinds]
+    logits = {
+        tool: trust * documents.get(tool, 0.0)
+        + sum(weight * scores.get(tool, floor) for scores, weight, floor in by_kind)
+        for tool in dict.fromkeys([*documents, *found.servers])
+    }
+    for tool in unasked:
+        logits[tool] = weights.unasked + weights.unasked_if_far * far + trust_unasked * documents[tool]
+    return min_max(logits)
+
+
+def _best(hits: Sequence[Hit]) -> dict[str, float]:
+    """Each tool's best hit; hits come best first."""
+    best: dict[str, float] = {}
+    for hit in hits:
+        best.setdefault(hit.tool_id, hit.score)
+    return best
+
+
+def _votes(hits: Sequence[Hit]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    heights = [math.exp((hit.score - hits[0].score) / VOTE_TEMPERATURE) for hit in hits]
+    for hit, height in zip(hits, heights, strict=True):
+        shares[hit.tool_id] = shares.get(hit.tool_id, 0.0) + height / sum(heights)
+    return shares

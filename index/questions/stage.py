@@ -1,0 +1,99 @@
+"""The usage stage: asks a searcher for a longer list, and orders it anew by what was asked before.
+
+A bank that fails leaves the searcher's order, named `usage` under `degraded`. Exact names stay above everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from domain.candidates import Candidate, Ranking
+from domain.errors import EmbedderUnavailable, IndexUnavailable
+from index.embedders.caching import QueryEmbedder
+from index.fusion import ordered
+from index.ports import Filter, SearchRequest
+from index.profiles import profile_named
+from index.questions.bank import Asked, QuestionBank
+from index.questions.evidence import Evidence, Weights, blend, evidence
+from index.searcher import Searcher
+
+DEPTH = 50
+"""Candidates that are ordered anew."""
+
+NAMED = ("exact", "phrase", "prefix")
+"""Stages of tools that the query names: they keep a place."""
+
+NEAREST = 3
+
+
+class UsageStage:
+    """Implements `index.searcher.Searcher`."""
+
+    def __init__(
+        self, inner: Searcher, bank: QuestionBank, embedder: QueryEmbedder, weights: Weights | None = None
+    ) -> None:
+        self._inner = inner
+        self._bank = bank
+        self._embedder = embedder
+        self._weights = weights or Weights()
+
+    async def search(self, request: SearchRequest) -> list[Ranking]:
+        """As the inner searcher, where the profile leaves questions out or nobody has asked any."""
+        if not profile_named(request.profile).questions or not await self._bank.is_filled():
+            return await self._inner.search(request)
+        rankings = await self._inner.search(replace(request, depth=max(DEPTH, request.depth, request.k)))
+        started = time.perf_counter()
+        try:
+            asked = await self._ask(request)
+        except (EmbedderUnavailable, IndexUnavailable):
+            return [_short(replace(one, degraded=(*one.degraded, "usage")), request) for one in rankings]
+        ordered_anew = [
+            self._rank(ranking, found, request) if (found := evidence(one)) else _short(ranking, request)
+            for ranking, one in zip(rankings, asked, strict=True)
+        ]
+        spent = (time.perf_counter() - started) * 1e3
+        return [replace(one, timings_ms=_with(one.timings_ms, spent)) for one in ordered_anew]
+
+    async def _ask(self, request: SearchRequest) -> list[Asked]:
+        vectors = await self._embedder.embed(request.queries)  # known since the search a moment ago
+        return await self._bank.search(request.queries, list(vectors), Filter(request.tenant, request.servers))
+
+    def _rank(self, ranking: Ranking, found: Evidence, request: SearchRequest) -> Ranking:
+        before = {candidate.tool_id: candidate for candidate in (*ranking.candidates, *ranking.nearest)}
+        exact = {tool_id for tool_id, candidate in before.items() if "exact" in candidate.stages}
+        document = {tool_id: candidate.score - (tool_id in exact) for tool_id, candidate in before.items()}
+        unasked = [tool_id for tool_id in document if not self._bank.has(request.tenant, tool_id)]
+        scores = blend(document, found, unasked, self._weights)
+        scores = {tool_id: score + (tool_id in exact) for tool_id, score in scores.items()}
+        named = [c.tool_id for c in ranking.candidates if any(stage in c.stages for stage in NAMED)]
+        candidates = [
+            _candidate(tool_id, scores[tool_id], before.get(tool_id), found)
+            for tool_id in _keeping(named, ordered(scores), request.k)[: max(request.k + NEAREST, request.depth)]
+        ]
+        return replace(ranking, candidates=tuple(candidates[: request.k]), nearest=tuple(candidates[request.k :]))
+
+
+def _candidate(tool_id: str, score: float, before: Candidate | None, found: Evidence) -> Candidate:
+    stages = dict(before.stages) if before else {}
+    stages |= {kind: scores[tool_id] for kind, scores in found.kinds.items() if tool_id in scores}
+    return Candidate(tool_id, before.server if before else found.servers[tool_id], score, stages)
+
+
+def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:
+    """The order, with named tools that fell behind k moved up to the last places before it."""
+    fallen = [tool_id for tool_id in order[k:] if tool_id in named]
+    if not fallen:
+        return list(order)
+    others = [tool_id for tool_id in order if tool_id not in fallen]
+    return [*others[: k - len(fallen)], *fallen, *others[k - len(fallen) :]]
+
+
+def _short(ranking: Ranking, request: SearchRequest) -> Ranking:
+    """Without the depth that only this stage had asked for."""
+    return replace(ranking, nearest=ranking.nearest[: max(NEAREST, request.depth - request.k)])
+
+
+def _with(timings: Mapping[str, float], spent: float) -> dict[str, float]:
+    return {**timings, "usage": spent, "total": timings.get("total", 0.0) + spent}

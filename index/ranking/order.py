@@ -1,0 +1,95 @@
+"""From a recall to the order that is answered: mix, join the clauses, put first what was named. Pure.
+
+Scores stay with every candidate, stage by stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.candidates import Candidate
+from index.fusion import Scores, best_of, min_max, ordered, reciprocal_rank, weighted_sum
+from index.profiles import Mix, Profile
+from index.ranking.evidence import STAGES
+from index.ranking.learnt import LearntMix, shipped
+from index.ranking.recall import SPARSE, Recall, table
+
+NEAREST = 3
+"""Candidates beyond k that a ranking keeps to explain what nearly made it."""
+
+EXACT, PHRASE, PREFIX = "exact", "phrase", "prefix"
+WHOLE, CLAUSES, FUSED = "whole", "clauses", "fused"
+
+EXACT_BONUS = 1.0
+"""Mixed scores lie in [0, 1]: a tool that the query names stands above every tool that it describes."""
+
+
+def rank(
+    recall: Recall, profile: Profile, k: int, *, depth: int = 0, mix: LearntMix | None = None
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """The k best, and the nearest left out, as many as make `depth`. `mix`: other weights than the shipped ones."""
+    scores = {which: {hit.tool_id: hit.score for hit in hits} for which, hits in recall.found.items()}
+    stages: dict[str, Scores] = {stage: hits for (number, stage), hits in scores.items() if number == 0}
+    stages |= _learnt(recall, mix or shipped()) if profile.mix is Mix.LEARNT else _fixed(recall, scores, profile)
+    exact = stages.get(EXACT, {})
+    included = {*stages.get(PHRASE, {}), *stages.get(PREFIX, {})}
+    named = dict.fromkeys(exact, EXACT_BONUS) | dict.fromkeys(included - set(exact), 0.0)
+    final = weighted_sum([(1.0, stages[FUSED]), (1.0, named)])
+    servers = {hit.tool_id: hit.server for hits in recall.found.values() for hit in hits}
+    candidates = [
+        Candidate(tool_id, servers[tool_id], final[tool_id], {n: s[tool_id] for n, s in stages.items() if tool_id in s})
+        for tool_id in with_included(ordered(final), included, k)[: max(k + NEAREST, depth)]
+    ]
+    return tuple(candidates[:k]), tuple(candidates[k:])
+
+
+def _learnt(recall: Recall, mix: LearntMix) -> dict[str, Scores]:
+    """The learnt scores moved to [0, 1], and beside them the parts that they are the sum of."""
+    found = table(recall, STAGES)
+    if not found.tool_ids:
+        return {FUSED: {}}
+    whole, best = mix.scores(found)
+    stages: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, whole)}
+    if best is not None:
+        stages[CLAUSES] = _by_tool(found.tool_ids, best)
+    return stages | {FUSED: min_max(weighted_sum((1.0, scores) for scores in stages.values()))}
+
+
+def _by_tool(tool_ids: Sequence[str], scores: npt.NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(tool_ids, scores.tolist(), strict=True))
+
+
+def _fixed(recall: Recall, scores: Mapping[tuple[int, str], Scores], profile: Profile) -> dict[str, Scores]:
+    mixes = [_mix(scores, number, profile) for number in range(len(recall.texts))]
+    if len(mixes) == 1:
+        return {FUSED: mixes[0]}
+    best = best_of(mixes[1:])
+    fused = weighted_sum([(profile.whole, mixes[0]), (1 - profile.whole, best)])
+    return {WHOLE: mixes[0], CLAUSES: best, FUSED: fused}
+
+
+def _mix(scores: Mapping[tuple[int, str], Scores], number: int, profile: Profile) -> dict[str, float]:
+    """One score in [0, 1] per tool that any leg of this text found."""
+    legs = [(weight, scores.get((number, name), {})) for name, weight in profile.dense.items()]
+    sparse = scores.get((number, SPARSE), {})
+    if profile.mix is Mix.RRF:
+        return reciprocal_rank([hits for _, hits in legs] + [sparse])
+    dense = [(weight, min_max(hits)) for weight, hits in legs]
+    # A cosine has no zero of its own, so the worst hit is it; BM25 has one: no term in common.
+    return weighted_sum([*dense, (profile.sparse, min_max(sparse, floor=0.0))])
+
+
+def with_included(order: Sequence[str], included: set[str], k: int) -> list[str]:
+    """The order, with included tools that fell behind k moved up to the last places before it, at most k // 2."""
+    behind = [tool_id for tool_id in order[k:] if tool_id in included][: k // 2]
+    if not behind:
+        return list(order)
+    front = list(order[:k])
+    replaceable = [tool_id for tool_id in reversed(front) if tool_id not in included][: len(behind)]
+    moved = behind[: len(replaceable)]
+    kept = [tool_id for tool_id in front if tool_id not in replaceable]
+    rest = [tool_id for tool_id in order if tool_id not in kept and tool_id not in moved]
+    return [*kept, *moved, *rest]
