@@ -15,6 +15,7 @@ from domain.errors import ToolcribError, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.models import Embedders, Models, open_models, tool_texts
+from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
 from gateway.use_cases.call import Call
@@ -35,7 +36,9 @@ from servers.spool import Spool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
+from sync.leadership import SYNC_LEASE, Alone, Leadership, Leads
 from sync.rebuild import Rebuild
+from sync.replicated import ReplicatedSyncs
 from sync.schedule import Pace, SyncSchedule
 
 logger = logging.getLogger(__name__)
@@ -53,7 +56,9 @@ class Toolcrib:
     models: Models
     pool: ServerPool
     indexer: Indexer
-    engine: SyncEngine
+    engine: ReplicatedSyncs
+    lead: Leads
+    replicas: Replicas
     schedule: SyncSchedule
     journal: Journal
     freshness: Freshness
@@ -98,8 +103,9 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         stack.push_async_callback(crib.journal.close)
         stack.push_async_callback(crib.engine.close)
         background: list[Coroutine[Any, Any, None]] = [crib.indexer.run(), Rebuild(store, crib.indexer, index).run()]
+        background += [crib.lead.run(), crib.replicas.run(), crib.lead.while_leading(crib.engine.serve)]
         if follow:
-            background += [crib.schedule.run(), index.warm_up(), _expire_sessions(store)]
+            background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
@@ -129,7 +135,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
             catalogue.forget(run.tenant, run.server)
             await freshness.catalogue_changed(await store.changes.head())
 
-    engine = SyncEngine(store, pool, indexer, on_run=on_run)
+    lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
+    engine = ReplicatedSyncs(SyncEngine(store, pool, indexer, on_run=on_run, lease=lead.lease), store, lead)
     schedule = SyncSchedule(engine, store.servers.everywhere, Pace(poll_s=settings.poll_s))
     return Toolcrib(
         settings=settings,
@@ -139,6 +146,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         pool=pool,
         indexer=indexer,
         engine=engine,
+        lead=lead,
+        replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead)),
         schedule=schedule,
         journal=journal,
         freshness=freshness,
@@ -153,6 +162,27 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         credentials=Credentials(store, authorizer, pool, schedule.changed),
         enrich=Enrich(store, indexer, models.writer),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wakes:
+    """Who looks again when another gateway says something."""
+
+    indexer: Indexer
+    syncs: ReplicatedSyncs
+    lead: Leads
+
+    def index(self) -> None:
+        self.indexer.wake()
+
+    def request(self) -> None:
+        self.syncs.request_came()
+
+    def answer(self, request_id: str) -> None:
+        self.syncs.answer_came(request_id)
+
+    def lease(self) -> None:
+        self.lead.look()
 
 
 def _session_defaults(settings: Settings) -> SessionDefaults:

@@ -11,6 +11,7 @@ from domain.catalogue import CatalogueDiff
 from domain.tools import CatalogueTool, ToolState
 from store.catalogue_writer import CatalogueWriter
 from store.database import Database, chunks
+from store.leases import Lease
 from store.tables import TOOL_OVERLAYS, TOOLS
 from store.tool_rows import (
     ActiveKey,
@@ -34,14 +35,24 @@ class CatalogueRepository:
         query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.server == server).order_by(TOOLS.c.tool_id)
         return await self._tools(query)
 
-    async def apply(self, tenant: str, server: str, diff: CatalogueDiff, *, expected_generation: int, at: float) -> int:
+    async def apply(
+        self,
+        tenant: str,
+        server: str,
+        diff: CatalogueDiff,
+        *,
+        expected_generation: int,
+        at: float,
+        lease: Lease | None = None,
+    ) -> int:
         """Commit a diff in one transaction and return the server's new generation. An empty diff writes nothing.
 
-        Raises Conflict when the generation moved since the diff was made, ServerNotFound when the server is gone.
+        Raises Conflict when the generation moved since the diff was made, ServerNotFound when the server is gone,
+        LeaseLost when another gateway has the lease now.
         """
         if diff.is_empty:
             return expected_generation
-        return await CatalogueWriter(self._database, tenant, server, diff).commit(expected_generation, at)
+        return await CatalogueWriter(self._database, tenant, server, diff).commit(expected_generation, at, lease)
 
     async def get(self, tenant: str, tool_ids: Iterable[str]) -> dict[str, CatalogueTool]:
         """The known ones among `tool_ids`, tombstones included."""

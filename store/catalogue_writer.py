@@ -12,6 +12,8 @@ from domain.errors import Conflict, ServerNotFound
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database, chunks
+from store.leases import Lease, require
+from store.notices import Notice, NoticeKind, announce
 from store.numbering import Numbered, allocate
 from store.tables import SERVERS, TOOL_VERSIONS, TOOLS
 from store.tool_rows import tool_row
@@ -32,17 +34,21 @@ class CatalogueWriter:
         self._changes += [(ChangeKind.DELETE, tool_id) for tool_id in diff.removed]
         self._rows = [tool_row(tool, 0) for tool in (*diff.added, *diff.changed)]
 
-    async def commit(self, expected_generation: int, at: float) -> int:
-        """Write everything and return the new generation. Raises Conflict when the generation moved meanwhile."""
+    async def commit(self, expected_generation: int, at: float, lease: Lease | None = None) -> int:
+        """Write everything and return the new generation. Raises Conflict when the generation moved meanwhile,
+        LeaseLost when another gateway has the lease now.
+        """
         generation = expected_generation + 1
         rows = [{**row, "generation": generation} for row in self._rows]
 
         async def work(connection: AsyncConnection) -> None:
+            await require(connection, lease)
             await self._take_generation(connection, expected_generation)
             versions = await self._new_versions(connection, rows)
             await self._write_tools(connection, rows)
             await self._bury(connection, generation)
             await self._write_versions(connection, versions, at)
+            await announce(connection, Notice(NoticeKind.CATALOGUE, self._tenant, self._server))
             await log_changes(connection, self._tenant, self._changes)
 
         await self._database.transaction(work)

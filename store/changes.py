@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind, IndexChange
 from store.database import Database
+from store.leases import Lease, require
+from store.notices import Notice, NoticeKind, announce
 from store.numbering import Numbered, allocate, last_number
 from store.tables import CURSORS, INDEX_CHANGES
 
@@ -46,12 +48,22 @@ class ChangeLog:
         rows = await self._database.rows(select(CURSORS.c.seq).where(CURSORS.c.name == name))
         return int(rows[0].seq) if rows else 0
 
-    async def advance(self, name: str, seq: int) -> None:
-        """Move a cursor forward; a smaller number changes nothing. An index rebuilt from empty takes a new name."""
+    async def advance(self, name: str, seq: int, lease: Lease | None = None) -> None:
+        """Move a cursor forward; a smaller number changes nothing. An index rebuilt from empty takes a new name.
+
+        With a lease only its holder may: raises LeaseLost.
+        """
         insert = self._database.insert(CURSORS).values(name=name, seq=seq)
         upsert = insert.on_conflict_do_update(
             index_elements=[CURSORS.c.name],
             set_={"seq": insert.excluded.seq},
             where=CURSORS.c.seq < insert.excluded.seq,
         )
-        await self._database.transaction(lambda connection: connection.execute(upsert))
+
+        async def work(connection: AsyncConnection) -> None:
+            await require(connection, lease)
+            await connection.execute(upsert)
+            if lease is not None:  # others wait for a shared index to follow
+                await announce(connection, Notice(NoticeKind.INDEX))
+
+        await self._database.transaction(work)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, Row, Table, event
+from sqlalchemy import Connection, Executable, Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +32,12 @@ CHUNK = 1000
 _BUSY_TIMEOUT_MS = 5000
 _CONNECT_TIMEOUT_S = 5
 _COMMAND_TIMEOUT_S = 60
+_ABANDONED_MS = 5000
+"""After this long without a word inside a transaction, PostgreSQL gives up on a gateway that was paused or cut off:
+otherwise it would hold its locks for as long as it stands still, and nobody could take over."""
+
+_ALIVE_EVERY_S = 1.0
+_ALIVE_WITHIN_S = 2.0
 _PRAGMAS = (
     f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
     "PRAGMA journal_mode=WAL",
@@ -46,15 +53,17 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self.id = f"{os.getpid()}-{secrets.token_hex(4)}"  # of all that is opened on one database, this one
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url, self.id)
         if self.is_sqlite:
             self._reader, self._writer = self._engine, self._engine.execution_options(writes=True)
             self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock()
             self._quick = _sqlite_engine(url, pool_size=1, max_overflow=0, pool_reset_on_return=None)
         else:
-            self._reader, self._writer = self._engine.execution_options(isolation_level="AUTOCOMMIT"), self._engine
+            self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._writer = self._engine.execution_options(origin=self.id)
             self._turn = nullcontext()
-            self._quick = _postgres_engine(url, pre_ping=False, server_settings={"synchronous_commit": "off"})
+            self._quick = _postgres_engine(url, self.id, pre_ping=False, synchronous_commit="off")
             self._quick = self._quick.execution_options(isolation_level="AUTOCOMMIT")
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -116,6 +125,23 @@ class Database:
         with named_failures():
             return await asyncio.shield(task)
 
+    async def listen(self, channel: str, ready: Callable[[], None], heard: Callable[[str], None]) -> None:
+        """PostgreSQL only: call `heard` with what is notified on `channel`, from `ready` on, until the connection
+        breaks. Raises StoreUnavailable then; silence is told from a dead connection by asking.
+        """
+        with named_failures():
+            async with self._reader.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                try:
+                    await driver.add_listener(channel, lambda _driver, _pid, _channel, said: heard(said))
+                    ready()
+                    while True:
+                        await asyncio.sleep(_ALIVE_EVERY_S)
+                        async with asyncio.timeout(_ALIVE_WITHIN_S):
+                            await connection.execute(text("SELECT 1"))
+                finally:
+                    await connection.invalidate()  # it listens: of no use to anybody else
+
     async def scrub(self) -> None:
         """Leave no deleted text behind in a SQLite file: rewrite it and empty its log. PostgreSQL vacuums by itself."""
         if self.is_sqlite:
@@ -162,7 +188,8 @@ def _create_private(path: Path) -> None:
         raise StoreUnavailable(f"The database file {path} cannot be opened ({reason}); check its folder.") from error
 
 
-def _postgres_engine(url: URL, *, pre_ping: bool = True, **connecting: Any) -> AsyncEngine:
+def _postgres_engine(url: URL, name: str, *, pre_ping: bool = True, **settings: str) -> AsyncEngine:
+    settings |= {"application_name": f"toolcrib/{name}", "idle_in_transaction_session_timeout": str(_ABANDONED_MS)}
     try:
         return create_async_engine(
             url,
@@ -171,7 +198,11 @@ def _postgres_engine(url: URL, *, pre_ping: bool = True, **connecting: Any) -> A
             max_overflow=8,
             pool_timeout=10,
             pool_pre_ping=pre_ping,  # a restarted server costs one ping, not one failed request per pooled connection
-            connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _COMMAND_TIMEOUT_S, **connecting},
+            connect_args={
+                "timeout": _CONNECT_TIMEOUT_S,
+                "command_timeout": _COMMAND_TIMEOUT_S,
+                "server_settings": settings,
+            },
         )
     except ModuleNotFoundError as error:
         raise StoreUnavailable(

@@ -22,6 +22,7 @@ _SQLITE_UNAVAILABLE = {
 _POSTGRES_FULL = "53100"
 _POSTGRES_UNAVAILABLE = {
     "08": "The connection to PostgreSQL broke; it is opened anew on the next try.",
+    "25P03": "PostgreSQL gave up on a transaction that stood still; try again.",
     "28": "PostgreSQL refused the user or the password of the database URL.",
     "3D": "The database named in the URL does not exist; create it, then start again.",
     "42501": "The database user may not do that; grant it the rights on the schema.",

@@ -11,6 +11,7 @@ from domain.overlays import Overlay
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database
+from store.notices import Notice, NoticeKind, announce
 from store.tables import TOOL_OVERLAYS, TOOLS
 
 
@@ -28,8 +29,8 @@ class OverlayRepository:
         key = {"tenant": tenant, "tool_id": tool_id}
 
         async def work(connection: AsyncConnection) -> None:
-            state = select(TOOLS.c.state).where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id == tool_id)
-            found = (await connection.execute(state)).scalar_one_or_none()
+            tool = select(TOOLS.c.state, TOOLS.c.server).where(TOOLS.c.tenant == tenant, TOOLS.c.tool_id == tool_id)
+            found = (await connection.execute(tool)).one_or_none()
             if found is None:
                 raise ToolNotFound(
                     f"No tool {tool_id!r} is in the catalogue; `toolcrib search` finds the ones that are."
@@ -43,7 +44,8 @@ class OverlayRepository:
                 await connection.execute(
                     upsert.on_conflict_do_update(index_elements=["tenant", "tool_id"], set_=values)
                 )
-            if found == ToolState.ACTIVE:
+            await announce(connection, Notice(NoticeKind.CATALOGUE, tenant, found.server))
+            if found.state == ToolState.ACTIVE:
                 await log_changes(connection, tenant, [(ChangeKind.UPSERT, tool_id)])
 
         try:

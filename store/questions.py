@@ -15,6 +15,7 @@ from domain.questions import LEAST_USES, Question, QuestionSource, aged, digest
 from store.changes import log_changes
 from store.database import Database, chunks
 from store.json_text import decode, encode
+from store.notices import Notice, NoticeKind, announce
 from store.tables import QUESTIONS
 
 Key = tuple[str, str]
@@ -76,6 +77,7 @@ class QuestionRepository:
             for chunk in chunks(rows):
                 await connection.execute(upsert, list(chunk))
             new = fresh.keys() - known.keys()
+            await announce(connection, Notice(NoticeKind.INDEX))
             # Only new texts change what an index holds; uses alone are read when it is next made.
             await log_changes(connection, tenant, [(ChangeKind.UPSERT, tool) for tool in sorted({t for t, _ in new})])
             return len(new)
@@ -92,6 +94,7 @@ class QuestionRepository:
             if rows:
                 insert = self._database.insert(QUESTIONS).on_conflict_do_nothing(index_elements=list(_KEYS))
                 await connection.execute(insert, list(rows.values()))
+            await announce(connection, Notice(NoticeKind.INDEX))
             await log_changes(connection, tenant, [(ChangeKind.UPSERT, tool_id)])
 
         await self._database.transaction(work)
@@ -117,6 +120,7 @@ class QuestionRepository:
                 )
                 # One that was asked again meanwhile stays.
                 await connection.execute(delete(QUESTIONS).where(*this, QUESTIONS.c.at == row.at))
+            await announce(connection, Notice(NoticeKind.INDEX))
             for owner, tool_ids in sorted(tools.items()):
                 await log_changes(connection, owner, [(ChangeKind.UPSERT, tool_id) for tool_id in sorted(tool_ids)])
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.catalogue import SyncRun
 from store.database import Database
 from store.json_text import decode, encode
+from store.leases import Lease, require
 from store.numbering import Numbered, allocate
 from store.tables import SYNC_RUNS
 
@@ -25,10 +26,14 @@ class SyncRunRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, run: SyncRun) -> None:
-        """Record a run, and forget those of the same server beyond KEPT_RUNS except its last success."""
+    async def add(self, run: SyncRun, lease: Lease | None = None) -> None:
+        """Record a run, and forget those of the same server beyond KEPT_RUNS except its last success.
+
+        Raises LeaseLost when another gateway has the lease now.
+        """
 
         async def work(connection: AsyncConnection) -> None:
+            await require(connection, lease)
             (seq,) = await allocate(connection, Numbered.RUNS, 1)
             await connection.execute(insert(SYNC_RUNS).values({**_row(run), "seq": seq}))
             await self._prune(connection, run.tenant, run.server)

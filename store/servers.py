@@ -16,6 +16,7 @@ from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database
 from store.json_text import decode, encode
+from store.notices import Notice, NoticeKind, announce
 from store.sealing import Sealer
 from store.tables import CREDENTIALS, SERVERS, SYNC_RUNS, TOOLS
 
@@ -35,8 +36,13 @@ class ServerRepository:
     async def add(self, server: UpstreamServer) -> None:
         """Register a server as never synced. Raises NameTaken, SecretsUnavailable."""
         row = {**_columns(server, self._sealer), "tenant": server.tenant, "slug": server.slug, "generation": 0}
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(insert(SERVERS).values(row))
+            await announce(connection, Notice(NoticeKind.SERVER, server.tenant, server.slug))
+
         try:
-            await self._database.transaction(lambda connection: connection.execute(insert(SERVERS).values(row)))
+            await self._database.transaction(work)
         except Conflict as error:
             raise NameTaken(
                 f"A server named {server.slug!r} is registered already; choose another name or remove that one first."
@@ -62,9 +68,13 @@ class ServerRepository:
             raise SecretsUnavailable(server.unreadable)
         key = (SERVERS.c.tenant == server.tenant, SERVERS.c.slug == server.slug)
         change = update(SERVERS).where(*key).values(_columns(server, self._sealer))
-        changed = await self._database.transaction(lambda connection: connection.execute(change))
-        if changed.rowcount == 0:
-            raise _not_found(server.slug)
+
+        async def work(connection: AsyncConnection) -> None:
+            if (await connection.execute(change)).rowcount == 0:
+                raise _not_found(server.slug)
+            await announce(connection, Notice(NoticeKind.SERVER, server.tenant, server.slug))
+
+        await self._database.transaction(work)
 
     async def remove(self, tenant: str, slug: str) -> None:
         """Forget a server and its sync runs; its tools become tombstones and leave the index. Raises ServerNotFound.
@@ -83,6 +93,7 @@ class ServerRepository:
             await connection.execute(delete(SYNC_RUNS).where(SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == slug))
             tool_ids = (await connection.execute(select(TOOLS.c.tool_id).where(*active))).scalars().all()
             await connection.execute(update(TOOLS).where(*active).values(state=ToolState.REMOVED.value))
+            await announce(connection, Notice(NoticeKind.SERVER, tenant, slug))
             await log_changes(connection, tenant, [(ChangeKind.DELETE, tool_id) for tool_id in tool_ids])
 
         await self._database.transaction(work)

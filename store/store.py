@@ -15,7 +15,9 @@ from store.database import Database
 from store.events import EventRepository
 from store.generated import GeneratedRepository
 from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
+from store.leases import LeaseRepository
 from store.migrate import migrate
+from store.notices import Notices
 from store.overlays import OverlayRepository
 from store.questions import QuestionRepository
 from store.runs import SyncRunRepository
@@ -23,6 +25,7 @@ from store.sealing import Sealer
 from store.secrets import Secrets
 from store.servers import ServerRepository
 from store.sessions import SessionRepository
+from store.sync_requests import SyncRequestRepository
 from store.url import database_url
 from store.vectors import VectorRepository
 
@@ -45,6 +48,9 @@ class Store:
         self.sessions = SessionRepository(database)
         self.events = EventRepository(database)
         self.runs = SyncRunRepository(database)
+        self.leases = LeaseRepository(database)
+        self.notices = Notices(database)
+        self.sync_requests = SyncRequestRepository(database)
 
     @classmethod
     async def open(cls, url: str, keys: KeyRing | None = None) -> Store:
@@ -66,6 +72,11 @@ class Store:
             await store.secrets.seal_plain()
             on_failure.pop_all()
         return store
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways may have it open too: a SQLite file has one owner, that of its folder."""
+        return not self._database.is_sqlite
 
     async def close(self) -> None:
         """Close every connection; the store cannot be used afterwards."""

@@ -1,7 +1,8 @@
 """The tables, as SQLAlchemy Core sees them. `migrations/` creates them; a test compares the two.
 
-`tenant` leads every primary key, except in the three tables that belong to the installation and hold nothing of a
-tenant's: `counters` (numbering), `cursors` (how far a shared index has followed) and `vectors` (content-addressed).
+`tenant` leads every primary key, except in the four tables that belong to the installation and hold nothing of a
+tenant's: `counters` (numbering), `cursors` (how far a shared index has followed), `leases` (which gateway does what
+only one may do) and `vectors` (content-addressed).
 JSON lives in text columns (store/json_text.py). Times are epoch seconds.
 """
 
@@ -181,4 +182,25 @@ SYNC_RUNS = Table(
     Column("error", Text),  # JSON string: upstream words may hold any character
     Column("warnings", Text, nullable=False),  # JSON array
     Index("sync_runs_by_server", "tenant", "server", "seq"),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", KEY, primary_key=True),
+    Column("holder", KEY, nullable=False),
+    Column("token", BigInteger, nullable=False),  # grows with every change of holder
+    Column("expires_at", Double, nullable=False),  # by the database's clock
+)
+
+SYNC_REQUESTS = Table(
+    "sync_requests",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("id", KEY, primary_key=True),
+    Column("server", KEY, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("accepts_removal", Boolean, nullable=False),
+    Column("asked_at", Double, nullable=False),  # by the database's clock
+    Column("run", Text),  # JSON (store/sync_requests.py): the answer
 )

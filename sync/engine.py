@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from domain.catalogue import CatalogueDiff, SyncRun
 from domain.errors import Conflict, EmbedderUnavailable, InvalidInput, ServerNotFound, ToolcribError, Unavailable
+from store.leases import Lease, LeaseLost
 from store.store import Store
 from sync.diff import diff
 from sync.indexer import Indexer
@@ -18,6 +19,10 @@ from sync.ports import CatalogueSource
 from sync.safety import MassRemoval, require_plausible
 
 _log = logging.getLogger(__name__)
+
+
+def _unfenced() -> None:
+    """One gateway needs no lease."""
 
 
 @dataclass(slots=True)
@@ -43,19 +48,23 @@ class SyncEngine:
         indexer: Indexer,
         clock: Callable[[], float] = time.time,
         on_run: Callable[[SyncRun], Awaitable[None]] | None = None,
+        lease: Callable[[], Lease | None] = _unfenced,
     ) -> None:
+        """`lease`: what its writes need where several gateways share the store; raises LeaseLost while it has none."""
         self._store = store
         self._source = source
         self._indexer = indexer
         self._clock = clock
         self._on_run = on_run  # awaited after each recorded run, before whoever asked for the sync is answered
+        self._lease = lease
         self._lanes = SyncLanes(self._run)
 
     async def sync_server(self, tenant: str, slug: str, trigger: str, *, full: bool = False) -> SyncRun:
         """Sync one server now, or join a sync of it that has not begun. `full` accepts a mass removal.
 
         What goes wrong upstream is told by the run's `error`. Raises ServerNotFound for an unknown name,
-        StoreUnavailable and StorageFull when not even the run can be recorded.
+        StoreUnavailable and StorageFull when not even the run can be recorded, LeaseLost when another gateway took
+        over.
         """
         await self._store.servers.get(tenant, slug)
         return await self._lanes.run(SyncRequest(tenant, slug, trigger, full))
@@ -99,8 +108,11 @@ class SyncEngine:
         """One sync from its start to its recorded end: the outermost frame of a task of its own."""
         started = self._clock()
         progress = _Progress()
+        lease = self._lease()  # of now: one that is lost and taken again meanwhile has another token
         try:
-            await self._sync(request, progress)
+            await self._sync(request, progress, lease)
+        except LeaseLost:
+            raise
         except ToolcribError as failed:
             progress.error = failed.message
             if isinstance(failed, ServerNotFound):
@@ -109,22 +121,22 @@ class SyncEngine:
             _log.exception("Sync of server %r failed in an unforeseen way.", request.slug)
             progress.error = ToolcribError().message
         run = self._ended(request, started, progress)
-        await self._store.runs.add(run)
+        await self._store.runs.add(run, lease)
         if self._on_run is not None:
             await self._on_run(run)
         return run
 
-    async def _sync(self, request: SyncRequest, progress: _Progress) -> None:
+    async def _sync(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
         try:
-            await self._commit(request, progress)
-        except MassRemoval:
+            await self._commit(request, progress, lease)
+        except (MassRemoval, LeaseLost):
             raise
         except Conflict:  # somebody else committed between our listing and our commit: theirs may be newer, list again
-            await self._commit(request, progress)
+            await self._commit(request, progress, lease)
         if not progress.changes.is_empty:
             await self._index(request, progress)
 
-    async def _commit(self, request: SyncRequest, progress: _Progress) -> None:
+    async def _commit(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
         """List, compare and commit. The generation read first is the one that must still stand at the commit."""
         tenant, slug = request.tenant, request.slug
         server = await self._store.servers.get(tenant, slug)
@@ -139,7 +151,7 @@ class SyncEngine:
         if not request.full:
             require_plausible(known, changes, slug)
         progress.generation = await self._store.catalogue.apply(
-            tenant, slug, changes, expected_generation=server.generation, at=self._clock()
+            tenant, slug, changes, expected_generation=server.generation, at=self._clock(), lease=lease
         )
         progress.changes = changes
 

@@ -82,6 +82,12 @@ class CatalogueReader:
         """The ids of all tools of a server, removed ones included."""
         return [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]
 
+    def forget_all(self) -> None:
+        """Read everything again."""
+        self._epoch += 1
+        self._servers.clear()
+        self._tools.clear()
+
     def forget(self, tenant: str, server: str) -> None:
         """Read this server and its tools again."""
         self._epoch += 1

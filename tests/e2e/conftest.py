@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import ROOT, absent
 from tests.e2e.running import GatewayProcess, command, serving
+from tests.store.databases import migrated_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
 
 
 @pytest.fixture(scope="session")

@@ -44,10 +44,15 @@ async def _migrated(url: str) -> None:
     await (await Store.open(url)).close()
 
 
+def postgres_address() -> URL:
+    """The server that tests may make databases on, if it is there."""
+    return make_url(os.environ.get("TOOLCRIB_TEST_POSTGRES", DEFAULT_POSTGRES))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> URL:
     """The server that tests may make databases on; skips with a reason when there is none."""
-    url = make_url(os.environ.get("TOOLCRIB_TEST_POSTGRES", DEFAULT_POSTGRES))
+    url = postgres_address()
     try:
         asyncio.run(run_sql(url, "SELECT 1"))
     except (OSError, DBAPIError) as error:

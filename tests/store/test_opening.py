@@ -42,7 +42,12 @@ async def test_the_migrations_make_exactly_the_tables_the_code_describes(store_u
 async def test_the_tenant_leads_every_primary_key_of_what_belongs_to_a_tenant() -> None:
     first = {name: next(iter(table.primary_key.columns)).name for name, table in METADATA.tables.items()}
 
-    assert {name for name, column in first.items() if column != "tenant"} == {"counters", "cursors", "vectors"}
+    assert {name for name, column in first.items() if column != "tenant"} == {
+        "counters",
+        "cursors",
+        "leases",
+        "vectors",
+    }
 
 
 async def test_the_revision_the_code_expects_is_the_newest_migration() -> None:

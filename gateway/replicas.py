@@ -1,0 +1,114 @@
+"""What other gateways on one database changed becomes visible here: by their notices, and by a look after a gap."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from domain.errors import ServerNotFound, ToolcribError
+from gateway.freshness import Freshness
+from gateway.use_cases.catalogue import CatalogueReader
+from servers.ports import Pool
+from store.notices import Notice, NoticeKind
+from store.store import Store
+
+LOOK_EVERY_S = 30.0
+"""When servers were last verified is no notice: they would be as many as the polls. It is read this often."""
+
+_log = logging.getLogger(__name__)
+
+
+class Wakes(Protocol):
+    """What has to look again, each at its own pace."""
+
+    def index(self) -> None: ...
+
+    def request(self) -> None: ...
+
+    def answer(self, request_id: str) -> None: ...
+
+    def lease(self) -> None: ...
+
+
+class Replicas:
+    """`run` is the task. Notices are folded while one is worked on: a storm of them costs one look."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: CatalogueReader,
+        freshness: Freshness,
+        pool: Pool,
+        wakes: Wakes,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._freshness = freshness
+        self._pool = pool
+        self._heard: dict[Notice, None] = {}
+        self._came = asyncio.Event()
+        self._at_once: dict[NoticeKind, Callable[[Notice], None]] = {
+            NoticeKind.REQUEST: lambda _notice: wakes.request(),
+            NoticeKind.ANSWER: lambda notice: wakes.answer(notice.subject),
+            NoticeKind.LEASE: lambda _notice: wakes.lease(),
+        }
+        self._wakes = wakes
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._store.notices.run(self._hear))
+            group.create_task(self._follow())
+
+    def _hear(self, notice: Notice) -> None:
+        if (at_once := self._at_once.get(notice.kind)) is not None:
+            at_once(notice)
+            return
+        self._heard[notice] = None
+        self._came.set()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._came.wait()
+            except TimeoutError:
+                pass
+            self._came.clear()
+            heard, self._heard = self._heard, {}
+            try:
+                await self._look(list(heard))
+            except ToolcribError as error:
+                _log.warning("What other gateways changed is not read yet: %s", error.message)
+                self._heard = heard | self._heard  # with the next notice, or the next look
+
+    async def _look(self, heard: list[Notice]) -> None:
+        if any(notice.kind is NoticeKind.MISSED for notice in heard):
+            self._catalogue.forget_all()
+        for notice in heard:
+            if notice.kind in {NoticeKind.SERVER, NoticeKind.CATALOGUE}:
+                self._catalogue.forget(notice.tenant, notice.subject)
+            if notice.kind is NoticeKind.SERVER:
+                await self._part_from(notice.tenant, notice.subject)
+        if heard:
+            self._wakes.index()
+            await self._freshness.catalogue_changed(await self._store.changes.head())
+        else:
+            await self._read_verified()
+
+    async def _part_from(self, tenant: str, slug: str) -> None:
+        """Close what is open to a server that another gateway removed or switched off."""
+        try:
+            server = await self._store.servers.get(tenant, slug)
+        except ServerNotFound:
+            await self._pool.drop(tenant, slug)
+            return
+        if not server.enabled:
+            await self._pool.drop(tenant, slug)
+
+    async def _read_verified(self) -> None:
+        for tenant in {server.tenant for server in await self._store.servers.everywhere()}:
+            for server, at in (await self._store.runs.last_success(tenant)).items():
+                self._freshness.verified(tenant, server, at)

@@ -1,0 +1,79 @@
+"""Two real gateways on one PostgreSQL: what is done at one is seen at the other, and one of them syncs."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, found, register, seconds_until, sync
+from tests.e2e.running import serving
+
+pytestmark = pytest.mark.anyio
+
+VISIBLE_S = 2.0
+
+Pair = tuple[httpx2.AsyncClient, httpx2.AsyncClient]
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ChangingUpstream]:
+    async with changing_upstream(2, 30) as running:
+        yield running
+
+
+@pytest.fixture
+async def pair(postgres_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Clients of two gateways, of which the first leads."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    async with AsyncExitStack() as stack:
+        clients = []
+        for name in ("one", "two"):
+            gateway = stack.enter_context(serving(tmp_path / name, database_url=postgres_url, secrets_key=key))
+            clients.append(await stack.enter_async_context(api_of(gateway.url)))
+        yield clients[0], clients[1]
+
+
+async def test_a_sync_asked_of_either_gateway_is_found_at_both(pair: Pair, upstream: ChangingUpstream) -> None:
+    for number, http in enumerate(pair):
+        await register(http, f"s{number}", upstream.url(number))
+        assert (await sync(http, f"s{number}"))["added"] == 30
+
+    for http in pair:
+        for number in range(2):
+
+            async def is_found(http: httpx2.AsyncClient = http, server: str = f"s{number}") -> bool:
+                return f"{server}__read_file_0" in await found(http, f"{server} read_file_0", 10)
+
+            assert await seconds_until(is_found, 10) <= VISIBLE_S
+
+
+async def test_what_an_admin_changes_at_one_gateway_holds_at_the_other(pair: Pair, upstream: ChangingUpstream) -> None:
+    here, there = pair
+    await register(here, "s0", upstream.url(0))
+    await sync(here, "s0")
+    tool = "s0__read_file_0"
+
+    async def call(name: str) -> int:
+        answer = await there.post("/api/v1/call", json={"tool": name, "arguments": {"file": "x"}})
+        return answer.status_code
+
+    assert await seconds_until(lambda: _is(call(tool), 200), 10) <= VISIBLE_S
+
+    (await here.patch(f"/api/v1/tools/{tool}", json={"alias": "peruse"})).raise_for_status()
+    assert await seconds_until(lambda: _is(call("peruse"), 200), 10) <= VISIBLE_S
+
+    (await here.patch("/api/v1/servers/s0", json={"enabled": False})).raise_for_status()
+    assert await seconds_until(lambda: _is(call(tool), 502), 10) <= VISIBLE_S
+
+    (await here.delete("/api/v1/servers/s0")).raise_for_status()
+    assert await seconds_until(lambda: _is(call(tool), 404), 10) <= VISIBLE_S
+
+
+async def _is(coming: Awaitable[int], value: int) -> bool:
+    return bool(await coming == value)
