@@ -18,7 +18,7 @@ from store.store import Store
 from sync.engine import SyncEngine
 from sync.fakes import FakeIndex, FakeListing, FakeSource
 from sync.indexer import Indexer
-from sync.leadership import SYNC_LEASE, Alone, Leadership
+from sync.leadership import SYNC_LEASE, Alone, Leadership, Leads
 from sync.replicated import ReplicatedSyncs
 from tests.store.making import TENANT, a_document, a_server
 
@@ -189,7 +189,7 @@ async def test_a_lease_that_is_given_back_goes_to_the_next_at_once(pair: list[Ga
 
 
 async def test_a_store_with_one_gateway_always_leads_and_needs_no_lease() -> None:
-    alone = Alone()
+    alone: Leads = Alone()
 
     assert alone.leads
     assert alone.lease() is None
