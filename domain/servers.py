@@ -57,6 +57,14 @@ class Launch:
         return f"{parts.scheme}://{host}{parts.path}"
 
 
+class Sharing(StrEnum):
+    """Who meets the same state at a server."""
+
+    AUTO = "auto"  # those of one agent session where it keeps a session of the protocol; everybody at a child process
+    SESSION = "session"  # those of one agent session: each has a connection of its own, of a command a process
+    SHARED = "shared"  # everybody: what it keeps for a connection does not matter
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamServer:
     """A registered server. `slug` is ours, unique per tenant and never changed; `title` is what people call it."""
@@ -69,6 +77,7 @@ class UpstreamServer:
     generation: int = 0  # counts the catalogue changes committed for this server; 0 = never synced
     trusted: bool = False  # whether an admin relies on what it says about its tools: read-only, idempotent
     allow_private: bool = False  # whether what it points to (its authorization server) may be on a private network
+    sharing: Sharing = Sharing.AUTO
     unreadable: str | None = None  # why its stored credentials cannot be opened; `launch` is then without them
 
     def __post_init__(self) -> None:

@@ -44,8 +44,10 @@ class GatewayLink:
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.search(queries, session))
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        return await self._with(lambda backend: backend.call(name, arguments, session))
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
+    ) -> Mapping[str, Any]:
+        return await self._with(lambda backend: backend.call(name, arguments, session, client))
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.read_result(handle, page, session))

@@ -74,6 +74,7 @@ def server_json(view: ServerView) -> dict[str, Any]:
         "headers": sorted(launch.headers),
         "enabled": view.server.enabled,
         "trusted": view.server.trusted,
+        "sharing": view.server.sharing,
         "generation": view.server.generation,
         "tools": view.tools,
         "status": view.health.status,

@@ -49,6 +49,8 @@ class Settings(ModelSettings):
     message_bytes: int = Field(
         default=16 * _MIB, ge=64 * 1024, description="Largest message of a server that is parsed."
     )
+    list_bytes: int = Field(default=8 * _MIB, ge=64 * 1024, description="Largest tool list of a server, all its pages.")
+    tool_bytes: int = Field(default=_MIB, ge=1024, description="Largest tool of such a list; a larger one is left out.")
     results_bytes: int = Field(
         default=256 * _MIB, ge=0, description="Disk for larger results, a quarter of it for one; 0 refuses them."
     )

@@ -120,7 +120,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
     pool = ServerPool(
-        Limits(caps=Caps(message_bytes=settings.message_bytes), access=authorizer, spool=spool),
+        Limits(caps=caps_of(settings), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders())
@@ -183,6 +183,11 @@ class _Wakes:
 
     def lease(self) -> None:
         self.lead.look()
+
+
+def caps_of(settings: Settings) -> Caps:
+    """How much is taken from a server, as the operator wants it."""
+    return Caps(settings.message_bytes, settings.list_bytes, settings.tool_bytes)
 
 
 def _session_defaults(settings: Settings) -> SessionDefaults:

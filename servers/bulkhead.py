@@ -15,9 +15,12 @@ RETRY_AFTER_S = 1.0
 class Bulkhead:
     """So many requests at once, so many in line behind them; the next one is refused (R6)."""
 
-    def __init__(self, slug: str, caps: Caps) -> None:
+    def __init__(self, slug: str, caps: Caps, most: int | None = None) -> None:
+        """`most` at once, where fewer than usual are possible."""
         self._slug = slug
-        self._free = caps.in_flight  # while somebody waits there is none: a place goes from hand to hand
+        self._free = (
+            caps.in_flight if most is None else min(most, caps.in_flight)
+        )  # while somebody waits there is none: a place goes from hand to hand
         self._queue = caps.queued
         self._line: deque[asyncio.Future[None]] = deque()
 

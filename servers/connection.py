@@ -153,6 +153,13 @@ class Connection:
         """Whether nothing of it is left: no task, no socket, no child process."""
         return self._owner.done()
 
+    @property
+    def keeps_session(self) -> bool:
+        """Whether the server keeps a session of the protocol for it. A child process has none: it is one."""
+        if self.peer is None or self.peer.era is Era.MODERN:
+            return False
+        return self.server.launch.transport is Transport.SSE or self._notes.has_session()
+
     def retire(self) -> None:
         """Take no more requests, finish the ones under way, then end politely."""
         self._draining = True

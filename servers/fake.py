@@ -39,6 +39,7 @@ class FakeUpstream:
     stderr: str = ""
     listed: int = 0  # how many listings were answered
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)  # what was called, in order
+    owners: list[str] = field(default_factory=list)  # whose calls those were
 
 
 class FakePool:
@@ -79,6 +80,7 @@ class FakePool:
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,  # noqa: ARG002 - the port has it; a fake server looks at nothing else
         repeatable: bool = False,  # noqa: ARG002 - likewise; a fake connection does not break
+        owner: str = "",
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         require_json({"name": name, "arguments": dict(arguments)}, f"The arguments of {name!r}")
@@ -91,6 +93,7 @@ class FakePool:
                 rpc_code=INVALID_PARAMS,
             )
         upstream.calls.append((name, arguments))
+        upstream.owners.append(owner)
         try:
             async with asyncio.timeout(self._limits.deadlines.call_s if timeout_s is None else timeout_s):
                 return CallResult(await handler(arguments))

@@ -34,6 +34,8 @@ class Caps:
     pages: int = 64
     in_flight: int = 16  # requests at one upstream at a time
     queued: int = 64  # waiting behind them; one more is refused
+    sessions: int = 64  # connections to one address, where it keeps a session for each
+    processes: int = 8  # the same of one command, where its admin wants one for each session of agents
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
 from servers.connection import Connection
 from servers.failures import message_too_large
+from servers.lanes import EVERYBODY
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Peer
@@ -59,6 +60,7 @@ class ServerPool:
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,
         repeatable: bool = False,
+        owner: str = EVERYBODY,
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
@@ -68,7 +70,8 @@ class ServerPool:
         seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
 
         async def work(upstream: Upstream) -> dict[str, Any]:
-            return await upstream.on_connection(partial(self._call, upstream, params), repeatable=repeatable)
+            call = partial(self._call, upstream, params)
+            return await upstream.on_connection(call, repeatable=repeatable, owner=owner)
 
         raw = await self._in_turn(self._upstream(server), seconds, f"answer the call of {name!r}", work)
         if (large := claimed(self._limits.spool, raw)) is not None:
@@ -136,7 +139,7 @@ class ServerPool:
         """The one for this launch. Another launch under the same name replaces it: settings are never mixed."""
         key = (server.tenant, server.slug)
         known = self._upstreams.get(key)
-        if known is not None and (known.server.launch, known.server.title) == (server.launch, server.title):
+        if known is not None and _settings(known.server) == _settings(server):
             return known
         if known is not None:
             leaving = asyncio.create_task(known.close())
@@ -178,3 +181,7 @@ class ServerPool:
             # The headers its schema wants mirrored are unknown or stale; the server executed nothing.
             await self._list(upstream, connection, peer)
             return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))
+
+
+def _settings(server: UpstreamServer) -> tuple[object, ...]:
+    return server.launch, server.title, server.sharing

@@ -46,9 +46,11 @@ class Pool(Protocol):
         timeout_s: float | None = None,
         meta: Mapping[str, Any] | None = None,
         repeatable: bool = False,
+        owner: str = "",
     ) -> CallResult:
         """Call one tool; it is executed at most once, unless a call of it may be `repeatable` when it failed.
 
+        `owner`: whose call it is, for servers that keep state: only calls of one owner meet the same state there.
         `timeout_s` covers waiting, connecting and repeating; None means the default, 60.
         Raises UpstreamError (UpstreamRefused carries the server's own error code), Overloaded, InvalidInput.
         """

@@ -71,6 +71,7 @@ async def tagged_streams(
     """What `mcp.client.streamable_http.streamable_http_client` does, over a TaggedTransport."""
     transport = TaggedTransport(url, max_sse_event_size=cap)
     transport.notes = notes
+    notes.has_session = lambda: transport.session_id is not None
     inbound, read = create_context_streams[SessionMessage | Exception](0)
     write, outbound = create_context_streams[SessionMessage](0)
     async with inbound, read, write, outbound, anyio.create_task_group() as tasks:

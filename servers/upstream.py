@@ -10,11 +10,12 @@ from typing import TypeVar
 from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
 
 from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
-from domain.servers import Circuit, ServerHealth, ServerStatus, Transport, UpstreamServer
+from domain.servers import Circuit, ServerHealth, ServerStatus, Sharing, Transport, UpstreamServer
 from servers.breaker import Breaker
 from servers.bulkhead import Bulkhead
 from servers.connection import Connection
 from servers.failures import CircuitOpen, Estranged, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
+from servers.lanes import EVERYBODY, Lanes
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Era, Peer
@@ -27,11 +28,13 @@ T = TypeVar("T")
 
 
 class Upstream:
-    """Opens a connection when one is needed: the first time, after a death, after an idle close."""
+    """Opens a connection when one is needed: the first time, after a death, after an idle close.
+
+    Where the server keeps state for a connection, every owner of calls has one of its own (docs/adr/0016).
+    """
 
     def __init__(self, server: UpstreamServer, limits: Limits, on_list_changed: Callable[[], None]) -> None:
         self.server = server
-        self.bulkhead = Bulkhead(server.slug, limits.caps)
         self.breaker = breaker_of(server, limits)
         self.listing: SingleFlight[Listing] = SingleFlight()
         self.mirrored: dict[str, HeaderMap] = {}
@@ -40,17 +43,25 @@ class Upstream:
         self._limits = limits
         self._on_list_changed = on_list_changed
         self._stderr = StderrRing()
-        self._connection: Connection | None = None
-        self._retired: set[Connection] = set()
+        process = server.launch.transport is Transport.STDIO
+        most = limits.caps.processes if process else limits.caps.sessions
+        self._lanes = Lanes(most)
+        self._apart = server.sharing is Sharing.SESSION  # whether owners have connections of their own
+        self.bulkhead = Bulkhead(server.slug, limits.caps, most if self._apart else limits.caps.in_flight)
         self._era: Era | None = None
         self._older = False  # whether it was found to speak HTTP+SSE, though it is registered with a plain URL
         self._closed = False
 
     async def on_connection(
-        self, work: Callable[[Connection, Peer], Awaitable[T]], *, repeatable: bool, urgent: bool = False
+        self,
+        work: Callable[[Connection, Peer], Awaitable[T]],
+        *,
+        repeatable: bool,
+        urgent: bool = False,
+        owner: str = EVERYBODY,
     ) -> T:
         """Do `work` on an open connection, and again where `servers.retries` allows it: `repeatable` work may be done
-        twice. `urgent` work is tried though the circuit is open.
+        twice. `urgent` work is tried though the circuit is open. What the server keeps for a connection is `owner`'s.
         """
         self._retries.earn()
         retries = 0
@@ -59,7 +70,8 @@ class Upstream:
         while True:
             began = clock()
             try:
-                return await self._attempt(work, urgent=urgent)
+                with self._lanes.used_by(owner):
+                    return await self._attempt(work, owner, urgent=urgent)
             except CircuitOpen as refusal:
                 raise failure or refusal from None
             except UpstreamError as error:
@@ -75,25 +87,27 @@ class Upstream:
         if seconds >= self._limits.deadlines.connect_s:
             self.breaker.failed(error, trying=False)
 
-    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], *, urgent: bool) -> T:
+    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], owner: str, *, urgent: bool) -> T:
         trying = self.breaker.admit(urgent=urgent)
-        if trying and self._connection is not None:
-            self._replace(self._connection)  # a new handshake is the proof that the server is back
-        connection = self._present(trying=trying)
+        if trying and (present := self._lanes.of(self._lane(owner))) is not None:
+            self._lanes.retire(present)  # a new handshake is the proof that the server is back
+        connection = self._present(owner, trying=trying)
         try:
-            connection, peer = await self._opened(connection, trying=trying)
+            connection, peer = await self._opened(connection, owner, trying=trying)
+            if self._moved(connection, owner):
+                connection, peer = await self._opened(self._present(owner, trying=trying), owner, trying=trying)
             self._era = peer.era
             if trying:
                 self.breaker.reached()
             result = await work(connection, peer)
         except (SessionLost, NotSent):
-            self._replace(connection)
+            self._lanes.retire(connection)
             raise
         except UpstreamError as error:
             self._learn(connection, error, trying=trying and connection.peer is None)
             if _speaks_otherwise(error):
                 self._era = None
-                self._replace(connection)
+                self._lanes.retire(connection)
             raise
         finally:
             if trying and self.breaker.circuit is Circuit.HALF_OPEN:
@@ -101,7 +115,7 @@ class Upstream:
         self.breaker.succeeded()
         return result
 
-    async def _opened(self, connection: Connection, *, trying: bool) -> tuple[Connection, Peer]:
+    async def _opened(self, connection: Connection, owner: str, *, trying: bool) -> tuple[Connection, Peer]:
         """The connection once it is open: another one, over HTTP+SSE, where the server answers the newer transport's
         first message with a client error, as the specification has clients find out.
         """
@@ -112,13 +126,13 @@ class Upstream:
                 self._older = False
                 raise
             self._older, newer = True, refusal
-        self._replace(connection)
-        connection = self._present(trying=trying)
+        self._lanes.retire(connection)
+        connection = self._present(owner, trying=trying)
         try:
             return connection, await connection.ready()
         except UpstreamError:
             self._older = False
-            self._replace(connection)
+            self._lanes.retire(connection)
             raise newer from None
 
     def _learn(self, connection: Connection, error: UpstreamError, *, trying: bool) -> None:
@@ -135,7 +149,7 @@ class Upstream:
 
     @property
     def health(self) -> ServerHealth:
-        connection = self._connection
+        connection = self._lanes.latest
         circuit = self.breaker.circuit
         if connection is None:
             return ServerHealth(ServerStatus.IDLE, circuit=circuit)
@@ -162,18 +176,26 @@ class Upstream:
     async def close(self) -> None:
         """End every connection, and open no other."""
         self._closed = True
-        everything = self._retired | ({self._connection} if self._connection is not None else set())
-        await asyncio.gather(*(connection.close() for connection in everything))
+        await self._lanes.close()
 
-    def _present(self, *, trying: bool) -> Connection:
+    def _lane(self, owner: str) -> str:
+        return owner if self._apart else EVERYBODY
+
+    def _moved(self, connection: Connection, owner: str) -> bool:
+        """Whether the server turned out to want `owner` on another connection than this one."""
+        if self.server.sharing is Sharing.AUTO:
+            self._apart = connection.keeps_session
+        return self._lanes.of(self._lane(owner)) is not connection
+
+    def _present(self, owner: str, *, trying: bool) -> Connection:
         if self._closed:
             raise UpstreamUnreachable(
                 f"Server {self.server.slug!r} was changed or removed while it was used; search again."
             )
-        if self._connection is not None and self._connection.ended:
-            self._replace(self._connection)
-        if self._connection is None:
-            self._connection = Connection(
+        lane = self._lane(owner)
+        connection = self._lanes.of(lane)
+        if connection is None:
+            connection = Connection(
                 _over_sse(self.server) if self._older else self.server,
                 self._limits
                 if not trying or self.server.launch.transport is Transport.STDIO
@@ -182,14 +204,8 @@ class Upstream:
                 era=self._era,
                 on_list_changed=self._on_list_changed,
             )
-        return self._connection
-
-    def _replace(self, connection: Connection) -> None:
-        """Let it finish what it does; the next request opens another one."""
-        connection.retire()
-        self._retired = {old for old in self._retired | {connection} if not old.gone}
-        if self._connection is connection:
-            self._connection = None
+            self._lanes.put(lane, connection)
+        return connection
 
 
 def _over_sse(server: UpstreamServer) -> UpstreamServer:

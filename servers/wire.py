@@ -53,6 +53,7 @@ class WireNotes:
     garbage_lines: int = 0
     fault: UpstreamError | None = None
     over: anyio.Event = field(default_factory=anyio.Event)
+    has_session: Callable[[], bool] = lambda: False  # whether the server gave it a session id
     on_stream_end: Callable[[object], None] | None = None  # told the id of a request whose stream ended early
 
     def note_garbage(self, line: bytes) -> None:

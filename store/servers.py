@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
 from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound
-from domain.servers import Launch, Transport, UpstreamServer
+from domain.servers import Launch, Sharing, Transport, UpstreamServer
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database
@@ -60,7 +60,7 @@ class ServerRepository:
         return await self._read_all(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
 
     async def update(self, server: UpstreamServer) -> None:
-        """Replace title, launch, enabled and trusted; the generation stays the store's own.
+        """Replace title, launch, enabled, trusted and sharing; the generation stays the store's own.
 
         Raises ServerNotFound, and SecretsUnavailable for an unreadable one: its credentials would be lost.
         """
@@ -131,6 +131,7 @@ def _columns(server: UpstreamServer, sealer: Sealer) -> dict[str, Any]:
         "enabled": server.enabled,
         "trusted": server.trusted,
         "allow_private": server.allow_private,
+        "sharing": server.sharing.value,
         "secrets": NO_SECRETS,
         "sealed": sealer.seal(hidden, PURPOSE, server.tenant, server.slug) if hidden else None,
     }
@@ -168,7 +169,15 @@ def _made(row: Row[Any], hidden: Mapping[str, Any]) -> UpstreamServer:
         headers=hidden.get("headers", {}),
     )
     return UpstreamServer(
-        row.tenant, row.slug, row.title, launch, row.enabled, row.generation, row.trusted, row.allow_private
+        row.tenant,
+        row.slug,
+        row.title,
+        launch,
+        row.enabled,
+        row.generation,
+        row.trusted,
+        row.allow_private,
+        Sharing(row.sharing),
     )
 
 

@@ -31,6 +31,7 @@ SERVERS = Table(
     Column("secrets", Text, nullable=False),  # JSON {env, headers} of versions before 0003; empty since
     Column("sealed", Text),  # store/sealing.py: {env, headers, url}; null when there is nothing to hide
     Column("allow_private", Boolean, nullable=False, server_default=false()),
+    Column("sharing", Text, nullable=False, server_default="auto"),
 )
 
 CREDENTIALS = Table(

@@ -34,7 +34,8 @@ from gateway.mcp.backend_local import LocalBackend
 from gateway.mcp.plain_headers import PlainHeaders
 from gateway.mcp.server import answer_call, make_mcp_server, read_instructions
 from gateway.mcp.transparent.doors import TransparentDoors
-from gateway.wiring import Toolcrib
+from gateway.wiring import Toolcrib, caps_of
+from servers.limits import Deadlines, Limits
 
 _PREFIX = "/api/v1"
 
@@ -45,7 +46,8 @@ def make_app(crib: Toolcrib) -> FastAPI:
     mcp_server = make_mcp_server(lambda: backend, None)
     manager = StreamableHTTPSessionManager(mcp_server)
 
-    doors = TransparentDoors(crib.store, LOCAL, crib.settings.call_timeout_s, crib.authorizer)
+    deadlines = Deadlines(call_s=crib.settings.call_timeout_s)
+    doors = TransparentDoors(crib.store, LOCAL, Limits(deadlines, caps_of(crib.settings), access=crib.authorizer))
 
     async def refresh_instructions() -> None:
         mcp_server.instructions = await read_instructions(backend)

@@ -21,6 +21,9 @@ class CallBody(BaseModel):
     tool: str = Field(description="The tool's id, as search returned it.")
     arguments: dict[str, Any] = {}
     session_id: str | None = None
+    client: str | None = Field(
+        default=None, max_length=128, description="Without a session: calls that name the same client share a state."
+    )
     inline: bool = Field(
         default=True, description="False: a result too large for an agent's context comes as its first page."
     )
@@ -33,6 +36,6 @@ async def call(body: CallBody, crib: Crib, caller: Caller) -> Response:
 
     One too large to be parsed comes as its first page; `page` says where the others are.
     """
-    asked = Invocation(body.tool, body.arguments, body.session_id, body.timeout_s, body.inline)
+    asked = Invocation(body.tool, body.arguments, body.session_id, body.timeout_s, body.client, inline=body.inline)
     answer = await crib.call(caller, asked)
     return Response(compact_json(call_json(answer)), media_type="application/json")

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import Forbidden
-from domain.servers import Launch, Transport
+from domain.servers import Launch, Sharing, Transport
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import server_json
 from gateway.use_cases.consent import record_consent
@@ -29,6 +29,10 @@ class NewServer(BaseModel):
     env: dict[str, str] = {}
     headers: dict[str, str] = {}
     trusted: bool = Field(default=False, description="Rely on what it says about its tools (read-only, idempotent).")
+    sharing: Sharing = Field(
+        default=Sharing.AUTO,
+        description="Who meets the same state there: `session` is a connection, or process, for each agent session.",
+    )
     consent: bool = Field(default=False, description="The exact command was shown to a person, who agreed to run it.")
 
     def launch(self) -> Launch:
@@ -40,6 +44,7 @@ class ServerChange(BaseModel):
 
     enabled: bool | None = None
     trusted: bool | None = None
+    sharing: Sharing | None = None
 
 
 @router.post("/servers", status_code=201)
@@ -50,7 +55,7 @@ async def register(body: NewServer, crib: Crib, caller: Caller) -> dict[str, Any
             "Registering a stdio server runs its command on this machine: show the exact command to a person and "
             "send `consent: true` when they agree."
         )
-    server = await crib.servers.add(caller, body.name, body.launch(), trusted=body.trusted)
+    server = await crib.servers.add(caller, body.name, body.launch(), trusted=body.trusted, sharing=body.sharing)
     if body.consent and server.launch.command:
         record_consent(crib.journal, caller, server)
     return server_json(await crib.servers.show(caller, server.slug))
@@ -70,11 +75,13 @@ async def show(server: str, crib: Crib, caller: Caller) -> dict[str, Any]:
 
 @router.patch("/servers/{server:path}")
 async def change(server: str, body: ServerChange, crib: Crib, caller: Caller) -> dict[str, Any]:
-    """Switch a server on or off, trust it or stop to; what is not given stays."""
+    """Switch a server on or off, trust it or stop to, say who shares it; what is not given stays."""
     if body.enabled is not None:
         await crib.servers.enable(caller, server, enabled=body.enabled)
     if body.trusted is not None:
         await crib.servers.trust(caller, server, trusted=body.trusted)
+    if body.sharing is not None:
+        await crib.servers.share(caller, server, body.sharing)
     return server_json(await crib.servers.show(caller, server))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from domain.servers import Launch, Transport
+from domain.servers import Launch, Sharing, Transport
 from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
@@ -19,6 +19,10 @@ from servers.client_configs import ConfigEntry
 app = typer.Typer(help="Register, inspect and change upstream MCP servers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The server's name.")]
+_SHARING_HELP = (
+    "session: a connection, of a command a process, for each agent session; shared: one for all; auto: a session where "
+    "the server keeps one of the protocol, a process for all."
+)
 _PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
 
@@ -110,6 +114,13 @@ async def distrust(name: Name, shell: Shell) -> None:
 
 @app.command()
 @command
+async def share(name: Name, sharing: Annotated[Sharing, typer.Argument(help=_SHARING_HELP)], shell: Shell) -> None:
+    """Say who meets the same state at a server: a browser or a shell that it keeps, a login, a working folder."""
+    await _change(shell, name, f"is shared: {sharing.value}", sharing=sharing)
+
+
+@app.command()
+@command
 async def deauthorize(name: Name, shell: Shell) -> None:
     """Give an authorization back: its tokens are revoked where they came from, if that can be, and forgotten here."""
     async with connect(shell.settings) as api:
@@ -138,7 +149,7 @@ async def remove(name: Name, shell: Shell) -> None:
         out.print(f"{name} is removed.", markup=False)
 
 
-async def _change(shell: Shell, name: str, done: str, **settings: bool) -> None:
+async def _change(shell: Shell, name: str, done: str, **settings: object) -> None:
     async with connect(shell.settings) as api:
         server = await api.patch(path("servers", name), settings)
     if shell.as_json:

@@ -17,8 +17,13 @@ class Backend(Protocol):
         """The JSON of POST /api/v1/search; a session is opened when none is given."""
         ...
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        """The JSON of POST /api/v1/call, with the first page of a result that is too large for a context."""
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
+    ) -> Mapping[str, Any]:
+        """The JSON of POST /api/v1/call, with the first page of a result that is too large for a context.
+
+        `client` is the connection of a client of the handshake era: its calls meet the same state at a server.
+        """
         ...
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:

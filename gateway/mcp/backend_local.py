@@ -47,8 +47,10 @@ class LocalBackend:
         ask = Ask(tuple(queries), session_id=session, mint=True)
         return search_json(await self._crib.search(self._principal, ask))
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        asked = Invocation(name, arguments, session, inline=False)
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
+    ) -> Mapping[str, Any]:
+        asked = Invocation(name, arguments, session, client=client, inline=False)
         return call_json(await self._crib.call(self._principal, asked))
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:

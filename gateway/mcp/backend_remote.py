@@ -27,8 +27,10 @@ class RemoteBackend:
         answer: Mapping[str, Any] = await self._api.post("/search", body)
         return answer
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
-        body = {"tool": name, "arguments": arguments, "session_id": session, "inline": False}
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
+    ) -> Mapping[str, Any]:
+        body = {"tool": name, "arguments": arguments, "session_id": session, "client": client, "inline": False}
         answer: Mapping[str, Any] = await self._api.post("/call", body)
         return answer
 

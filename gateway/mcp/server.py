@@ -6,12 +6,14 @@ Refuses to know: where the backend runs. Both protocol eras are served by the SD
 from __future__ import annotations
 
 import importlib.metadata
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
@@ -42,8 +44,11 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
         tools = definitions(await backend_for().behind())
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
 
-    async def call_tool(_ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
-        return await answer_call(backend_for(), params.name, params.arguments or {})
+    only_client = secrets.token_hex(16)  # over stdio there is but one
+
+    async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
+        client = only_client if ctx.request is None else ctx.request.headers.get(MCP_SESSION_ID_HEADER)
+        return await answer_call(backend_for(), params.name, params.arguments or {}, client)
 
     async def discover(context: ServerRequestContext[Any], _params: types.RequestParams | None) -> types.DiscoverResult:
         """As the SDK answers, with the handshake's revisions: they are served on the same address."""
@@ -69,10 +74,12 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
     return server
 
 
-async def answer_call(backend: Backend, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+async def answer_call(
+    backend: Backend, name: str, arguments: Mapping[str, Any], client: str | None = None
+) -> dict[str, Any]:
     """The CallToolResult of a `tools/call` as JSON. Raises MCPError for an upstream's own protocol error."""
     try:
-        result = await _dispatch(backend, name, arguments)
+        result = await _dispatch(backend, name, arguments, client)
     except UpstreamRefused as error:
         raise MCPError(error.rpc_code, error.message, error.data) from error
     except ToolcribError as error:
@@ -86,11 +93,11 @@ async def read_instructions(backend: Backend) -> str:
     return instructions(await backend.behind())
 
 
-async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any], client: str | None) -> dict[str, Any]:
     if name == READ_RESULT:
         return await _read(backend, arguments, None)
     if name not in META_TOOLS:  # a found tool, called by its own name
-        return _called(await backend.call(name, arguments, None), None)
+        return _called(await backend.call(name, arguments, None, client), None)
     session = _text(arguments, "session", required=name == REMOVE_TOOLS)
     if name == SEARCH_TOOLS:
         return _found(await backend.search(_texts(arguments, "queries"), session))
@@ -101,7 +108,7 @@ async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any]) -
         tool = _text(arguments, "name", required=True) or ""
         if tool == READ_RESULT:
             return await _read(backend, inner, session)
-        return _called(await backend.call(tool, inner, session), session)
+        return _called(await backend.call(tool, inner, session, client), session)
     return _removed(await backend.remove(_texts(arguments, "names"), session or ""), session or "")
 
 

@@ -46,6 +46,7 @@ class Invocation:
     arguments: Mapping[str, Any]
     session_id: str | None = None
     timeout_s: float | None = None
+    client: str | None = None  # who shares a server's state with whom, where no session says it
     inline: bool = True  # whether the caller bears whatever could be parsed; an agent's context does not
 
 
@@ -101,6 +102,7 @@ class Call:
                 asked.arguments,
                 timeout_s=timeout_s,
                 repeatable=server.trusted and document.says_repeatable,
+                owner=_owner(principal, asked),
             )
             result, page = await self._results.fit(principal, asked.session_id, result, inline=asked.inline)
         except ToolcribError as error:
@@ -161,6 +163,11 @@ class Call:
             )
 
         self._journal.record_soon(event)
+
+
+def _owner(principal: Principal, asked: Invocation) -> str:
+    """Whose state at a server a call meets: that of its session, else of its client, never another principal's."""
+    return canonical_json([principal.subject, asked.session_id, None if asked.session_id else asked.client])
 
 
 def _arguments_hash(arguments: Mapping[str, Any]) -> str | None:

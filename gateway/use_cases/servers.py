@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from domain.errors import Forbidden, NameTaken, Unavailable
 from domain.identity import Principal
 from domain.names import slug_for
-from domain.servers import Launch, ServerHealth, ServerStatus, UpstreamServer
+from domain.servers import Launch, ServerHealth, ServerStatus, Sharing, UpstreamServer
 from gateway.freshness import Freshness
 from gateway.use_cases.catalogue import CatalogueReader
 from servers.egress import leads_inside
@@ -48,7 +49,15 @@ class Servers:
         self._catalogue = catalogue
         self._freshness = freshness
 
-    async def add(self, principal: Principal, title: str, launch: Launch, *, trusted: bool = False) -> UpstreamServer:
+    async def add(
+        self,
+        principal: Principal,
+        title: str,
+        launch: Launch,
+        *,
+        trusted: bool = False,
+        sharing: Sharing = Sharing.AUTO,
+    ) -> UpstreamServer:
         """Register a server under a slug made from its title. Raises Forbidden, NameTaken."""
         _require_admin(principal)
         known = await self._store.servers.list(principal.tenant)
@@ -56,7 +65,9 @@ class Servers:
             raise NameTaken(f"A server named {title!r} is registered already; remove it first or choose another name.")
         slug = slug_for(title, {server.slug for server in known})
         inside = launch.url is not None and await leads_inside(launch.url)
-        server = UpstreamServer(principal.tenant, slug, title, launch, trusted=trusted, allow_private=inside)
+        server = UpstreamServer(
+            principal.tenant, slug, title, launch, trusted=trusted, allow_private=inside, sharing=sharing
+        )
         await self._store.servers.add(server)
         self._catalogue.forget(server.tenant, server.slug)
         return server
@@ -80,21 +91,18 @@ class Servers:
 
     async def enable(self, principal: Principal, name: str, *, enabled: bool) -> UpstreamServer:
         """Switch a server on or off; its tools stay searchable, a disabled server is neither synced nor called."""
-        _require_admin(principal)
-        server = replace(await self.resolve(principal, name), enabled=enabled)
-        await self._store.servers.update(server)
-        self._catalogue.forget(server.tenant, server.slug)
+        server = await self._change(principal, name, enabled=enabled)
         if not enabled:
             await self._pool.drop(server.tenant, server.slug)
         return server
 
     async def trust(self, principal: Principal, name: str, *, trusted: bool) -> UpstreamServer:
         """Rely on what a server says about its tools, or stop to: decides which failed calls may be repeated."""
-        _require_admin(principal)
-        server = replace(await self.resolve(principal, name), trusted=trusted)
-        await self._store.servers.update(server)
-        self._catalogue.forget(server.tenant, server.slug)
-        return server
+        return await self._change(principal, name, trusted=trusted)
+
+    async def share(self, principal: Principal, name: str, sharing: Sharing) -> UpstreamServer:
+        """Say which calls meet the same state at a server; it is connected to anew."""
+        return await self._change(principal, name, sharing=sharing)
 
     async def remove(self, principal: Principal, name: str) -> None:
         """Forget a server and its tools. Its history stays in the event log."""
@@ -108,6 +116,13 @@ class Servers:
         with contextlib.suppress(Unavailable):  # removed it is; the index follows when it can
             await self._indexer.drain()
         await self._freshness.catalogue_changed(await self._store.changes.head())
+
+    async def _change(self, principal: Principal, name: str, **settings: Any) -> UpstreamServer:
+        _require_admin(principal)
+        server = replace(await self.resolve(principal, name), **settings)
+        await self._store.servers.update(server)
+        self._catalogue.forget(server.tenant, server.slug)
+        return server
 
     def _health(self, server: UpstreamServer) -> ServerHealth:
         if server.unreadable is not None:

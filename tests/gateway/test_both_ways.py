@@ -43,7 +43,10 @@ class Echoing:
     async def behind(self) -> Behind:
         return Behind((), 0)
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
+    ) -> Mapping[str, Any]:
+        assert client is None  # clients of the current revision have no connection that means anything
         if name in ERRORS:
             raise ERRORS[name]
         result = {"content": [], "structuredContent": arguments, "_meta": {"x/y": 1}, "unknown": [None]}

@@ -25,7 +25,7 @@ class _Full(LocalBackend):
     def __init__(self) -> None:
         """Nothing of a Toolcrib is needed to refuse."""
 
-    async def call(self, name: str, arguments: Mapping[str, Any], session: str | None) -> Mapping[str, Any]:  # noqa: ARG002
+    async def call(self, *_asked: object) -> Mapping[str, Any]:
         raise REFUSAL
 
 

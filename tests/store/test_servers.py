@@ -8,7 +8,7 @@ import pytest
 
 from domain.catalogue import ChangeKind, SyncRun
 from domain.errors import NameTaken, ServerNotFound
-from domain.servers import Launch, Transport, UpstreamServer
+from domain.servers import Launch, Sharing, Transport, UpstreamServer
 from domain.tools import ToolState
 from store.store import Store
 from tests.store.making import NOW, TENANT, a_server, a_tool, adding
@@ -24,6 +24,7 @@ async def test_a_server_comes_back_as_it_was_registered(store: Store) -> None:
         Launch(Transport.STREAMABLE_HTTP, url="https://u:p@example.org/mcp?k=v", headers={"Authorization": "Bearer x"}),
         enabled=False,
         trusted=True,
+        sharing=Sharing.SESSION,
     )
     local = UpstreamServer(
         TENANT, "local", "local", Launch(Transport.STDIO, command=("run", "a b", ""), cwd="/", env={"A": "1\n2"})
@@ -64,7 +65,7 @@ async def test_tenants_do_not_share_names_or_see_each_other(store: Store) -> Non
 async def test_update_replaces_what_an_operator_sets_and_keeps_the_generation(store: Store) -> None:
     await store.servers.add(a_server())
     await store.catalogue.apply(TENANT, "files", adding(a_tool("read")), expected_generation=0, at=NOW)
-    changed = replace(a_server(title="Files"), enabled=False, trusted=True)
+    changed = replace(a_server(title="Files"), enabled=False, trusted=True, sharing=Sharing.SHARED)
 
     await store.servers.update(changed)
 

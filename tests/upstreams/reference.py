@@ -74,6 +74,7 @@ TOOLS: list[dict[str, Any]] = [
     _plain("counter", "Count how often this tool was called."),
     _plain("running", "Wait until so many `slow` calls of a label are under way.", **LABEL, count={"type": "integer"}),
     _plain("was_cancelled", "Wait until a `slow` call of a label was cancelled, then say how many were.", **LABEL),
+    _plain("own_counter", "Count how often this tool was called in this session."),
     _plain("deletes", "How many sessions were ended by their client."),
     _plain("structured", "Answer with structured content.", city={"type": "string"}),
     _plain("environment", "The names and values of the server's environment."),
@@ -156,6 +157,11 @@ class Reference:
     async def tool_counter(self, _context: object) -> types.CallToolResult:
         self.count += 1
         return _text(str(self.count))
+
+    async def tool_own_counter(self, context: ServerRequestContext[Any]) -> types.CallToolResult:
+        state = context.session._connection.state
+        state["count"] = state.get("count", 0) + 1
+        return _text(str(state["count"]))
 
     async def tool_deletes(self, _context: object) -> types.CallToolResult:
         return _text(str(HttpDoor.deletes))

@@ -14,8 +14,7 @@ from domain.errors import ToolcribError, UpstreamUnreachable
 from domain.identity import Principal
 from domain.servers import UpstreamServer
 from gateway.mcp.transparent.door import Door
-from servers.access import Access
-from servers.limits import Deadlines, Limits
+from servers.limits import Limits
 from servers.relays import Relays
 from store.store import Store
 
@@ -23,10 +22,10 @@ from store.store import Store
 class TransparentDoors:
     """An ASGI endpoint for `/mcp/servers/{server}`."""
 
-    def __init__(self, store: Store, principal: Principal, call_timeout_s: float, access: Access) -> None:
+    def __init__(self, store: Store, principal: Principal, limits: Limits) -> None:
         self._store = store
         self._principal = principal
-        self._limits = Limits(deadlines=Deadlines(call_s=call_timeout_s), access=access)
+        self._limits = limits
         self._open: dict[str, _OpenDoor] = {}
 
     @asynccontextmanager
