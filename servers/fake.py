@@ -78,8 +78,7 @@ class FakePool:
         arguments: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        meta: Mapping[str, Any] | None = None,  # noqa: ARG002 - the port has it; a fake server looks at nothing else
-        repeatable: bool = False,  # noqa: ARG002 - likewise; a fake connection does not break
+        repeatable: bool = False,  # noqa: ARG002 - the port has it; a fake connection does not break
         owner: str = "",
     ) -> CallResult:
         """See `servers.ports.Pool`."""

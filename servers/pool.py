@@ -58,14 +58,11 @@ class ServerPool:
         arguments: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        meta: Mapping[str, Any] | None = None,
         repeatable: bool = False,
         owner: str = EVERYBODY,
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
-        if meta:
-            params["_meta"] = dict(meta)
         require_json(params, f"The arguments of {name!r}")
         seconds = self._limits.deadlines.call_s if timeout_s is None else timeout_s
 

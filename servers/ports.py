@@ -44,7 +44,6 @@ class Pool(Protocol):
         arguments: Mapping[str, Any],
         *,
         timeout_s: float | None = None,
-        meta: Mapping[str, Any] | None = None,
         repeatable: bool = False,
         owner: str = "",
     ) -> CallResult:

@@ -113,9 +113,9 @@ class Reference:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}", {"tool": params.name})
         return await handler(context, **(params.arguments or {}))
 
-    async def tool_echo(self, context: ServerRequestContext[Any], text: str) -> types.CallToolResult:
-        meta = {key: value for key, value in (context.meta or {}).items() if key.startswith("com.example/")}
-        return types.CallToolResult(content=[types.TextContent(text=text)], _meta={"com.example/echo": meta})
+    async def tool_echo(self, _context: object, text: str) -> types.CallToolResult:
+        meta = {"com.example/echo": {"of": [text, None]}}
+        return types.CallToolResult(content=[types.TextContent(text=text)], _meta=meta)
 
     async def tool_add(self, _context: object, a: float, b: float) -> types.CallToolResult:
         return _text(str(a + b))
