@@ -8,6 +8,8 @@ Grouped by what the caller can do next; the class docstring is the default messa
     ├── NotFound                     name something that exists
     │   ├── ServerNotFound
     │   ├── ToolNotFound
+    │   │   └── ToolRemoved
+    │   ├── ReviewNotFound
     │   ├── SessionNotFound
     │   └── ResultNotFound
     ├── Conflict                     look at the present state, then decide
@@ -80,6 +82,25 @@ class ToolNotFound(NotFound):
     """No tool of that name is in the catalogue; search again and use a name from the answer."""
 
     code = "tool_not_found"
+
+
+class ToolRemoved(ToolNotFound):
+    """The tool was removed by its server; search again for a successor."""
+
+    code = "tool_removed"
+    http_status = 410
+
+    def __init__(
+        self, message: str | None = None, *, successor: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.successor = successor
+
+
+class ReviewNotFound(NotFound):
+    """Nothing of that id waits for a review: it was decided, or its server changed the tool again; look anew."""
+
+    code = "review_not_found"
 
 
 class SessionNotFound(NotFound):

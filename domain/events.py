@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     SYNC = "sync"
     FEEDBACK = "feedback"
     CONSENT = "consent"  # a person agreed to run a server's command
+    REVIEW = "review"  # a person decided about a change of a server: approved, rejected, pinned, another policy
 
 
 class Outcome(StrEnum):

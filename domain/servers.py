@@ -19,6 +19,14 @@ class Transport(StrEnum):
     SSE = "sse"  # HTTP+SSE of revision 2024-11-05
 
 
+class ReviewPolicy(StrEnum):
+    """Which changes of a server's tools wait for a person (domain/review.py). Warnings and pins hold under each."""
+
+    ACCEPT = "accept"  # none
+    ACCEPT_NON_SEMANTIC = "accept-non-semantic"  # those that say anything else to a model or a caller
+    HOLD = "hold"  # all, and every new tool
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """Everything needed to reach a server. `env` and `headers` may hold secrets: never shown, never logged."""
@@ -78,6 +86,8 @@ class UpstreamServer:
     trusted: bool = False  # whether an admin relies on what it says about its tools: read-only, idempotent
     allow_private: bool = False  # whether what it points to (its authorization server) may be on a private network
     sharing: Sharing = Sharing.AUTO
+    review: ReviewPolicy = ReviewPolicy.ACCEPT
+    held: int = 0  # tool versions that are kept from being served, rejected ones among them; the store counts them
     unreadable: str | None = None  # why its stored credentials cannot be opened; `launch` is then without them
 
     def __post_init__(self) -> None:

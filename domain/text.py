@@ -76,7 +76,12 @@ def tool_text(server_title: str, raw: Mapping[str, Any]) -> ToolText:
 def stable_text(text: ToolText) -> str:
     """What the semantic hash covers: the texts without dates, which some servers renew on every listing."""
     fields = (text.server, text.name, text.description, text.parameters)
-    return "\x1f".join((TEXT_VERSION, *(_VOLATILE_DATE.sub("", field) for field in fields)))
+    return "\x1f".join((TEXT_VERSION, *(without_dates(field) for field in fields)))
+
+
+def without_dates(text: str) -> str:
+    """The text without dates and times in ISO form."""
+    return _VOLATILE_DATE.sub("", text)
 
 
 def _description(raw: Mapping[str, Any]) -> str:

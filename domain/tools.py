@@ -83,6 +83,7 @@ class CatalogueTool:
     state: ToolState
     generation: int  # the server's catalogue generation that brought this version
     overlay: Overlay = NONE  # what operators laid over it; a listing neither knows nor changes it
+    successor: str | None = None  # of a removed one: the id of the tool that it was probably renamed to
 
     @property
     def server(self) -> str:

@@ -22,8 +22,10 @@ from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
 from gateway.use_cases.enrich import Enrich
+from gateway.use_cases.launches import Launches
 from gateway.use_cases.naming import Naming
 from gateway.use_cases.results import ResultLimits, Results
+from gateway.use_cases.reviews import Reviews
 from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
 from gateway.use_cases.session_options import SessionDefaults
@@ -71,6 +73,8 @@ class Toolcrib:
     naming: Naming
     authorizer: Authorizer
     credentials: Credentials
+    launches: Launches
+    reviews: Reviews
     enrich: Enrich
 
 
@@ -135,6 +139,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
             catalogue.forget(run.tenant, run.server)
             await freshness.catalogue_changed(await store.changes.head())
 
+    launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
     lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
     engine = ReplicatedSyncs(SyncEngine(store, pool, indexer, on_run=on_run, lease=lead.lease), store, lead)
     schedule = SyncSchedule(engine, store.servers.everywhere, Pace(poll_s=settings.poll_s))
@@ -160,6 +165,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),
+        launches=launches,
+        reviews=Reviews(store, catalogue, launches, indexer, journal, freshness),
         enrich=Enrich(store, indexer, models.writer),
     )
 

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from domain.catalogue import CatalogueDiff
+from domain.lookalikes import skeleton
 from domain.tools import CatalogueTool, ToolState
 from store.catalogue_writer import CatalogueWriter
 from store.database import Database, chunks
+from store.json_text import decode
 from store.leases import Lease
 from store.tables import TOOL_OVERLAYS, TOOLS
 from store.tool_rows import (
@@ -69,6 +71,22 @@ class CatalogueRepository:
             query = select_tools().where(TOOLS.c.tenant == tenant, TOOL_OVERLAYS.c.alias.in_(chunk))
             found.update((str(tool.overlay.alias), tool) for tool in await self._tools(query))
         return found
+
+    async def lookalikes(self, tenant: str, server: str, names: Iterable[str]) -> dict[str, list[str]]:
+        """Per name of `names`: the different names of other servers' active tools that it can be taken for."""
+        by_skeleton: dict[str, set[str]] = {}
+        shapes = {name: skeleton(name) for name in names}
+        for chunk in chunks(list(dict.fromkeys(shapes.values()))):
+            query = select(TOOLS.c.skeleton, TOOLS.c.raw).where(
+                TOOLS.c.tenant == tenant,
+                TOOLS.c.skeleton.in_(chunk),
+                TOOLS.c.server != server,
+                TOOLS.c.state == ToolState.ACTIVE.value,
+            )
+            for row in await self._database.rows(query):
+                by_skeleton.setdefault(row.skeleton, set()).add(decode(row.raw)["name"])
+        found = {name: sorted(by_skeleton.get(shape, set()) - {name}) for name, shape in shapes.items()}
+        return {name: twins for name, twins in found.items() if twins}
 
     async def page(
         self,

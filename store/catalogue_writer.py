@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import CatalogueDiff, ChangeKind
@@ -12,11 +12,12 @@ from domain.errors import Conflict, ServerNotFound
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database, chunks
+from store.held_tools import write_held
 from store.leases import Lease, require
 from store.notices import Notice, NoticeKind, announce
-from store.numbering import Numbered, allocate
-from store.tables import SERVERS, TOOL_VERSIONS, TOOLS
+from store.tables import SERVERS, TOOLS
 from store.tool_rows import tool_row
+from store.versions import APPROVED, add_versions
 
 _KEY = ("tenant", "tool_id")
 
@@ -26,6 +27,7 @@ class CatalogueWriter:
 
     def __init__(self, database: Database, tenant: str, server: str, diff: CatalogueDiff) -> None:
         self._database = database
+        self._diff = diff
         self._tenant = tenant
         self._server = server
         self._removed = diff.removed
@@ -47,7 +49,8 @@ class CatalogueWriter:
             versions = await self._new_versions(connection, rows)
             await self._write_tools(connection, rows)
             await self._bury(connection, generation)
-            await self._write_versions(connection, versions, at)
+            await write_held(connection, self._tenant, self._server, self._diff.held, self._diff.released)
+            await add_versions(connection, versions, APPROVED, self._diff.approved_by, at)
             await announce(connection, Notice(NoticeKind.CATALOGUE, self._tenant, self._server))
             await log_changes(connection, self._tenant, self._changes)
 
@@ -91,13 +94,6 @@ class CatalogueWriter:
                 TOOLS.c.tenant == self._tenant, TOOLS.c.server == self._server, TOOLS.c.tool_id.in_(tool_ids)
             )
             await connection.execute(buried.values(state=ToolState.REMOVED.value, generation=generation))
-
-    async def _write_versions(self, connection: AsyncConnection, rows: list[dict[str, Any]], at: float) -> None:
-        if not rows:
-            return
-        numbers = await allocate(connection, Numbered.VERSIONS, len(rows))
-        kept = ("tenant", "tool_id", "contract_hash", "raw", "generation")
-        versions = [
-            {**{name: row[name] for name in kept}, "seq": seq, "at": at} for seq, row in zip(numbers, rows, strict=True)
-        ]
-        await connection.execute(insert(TOOL_VERSIONS), versions)
+        for removed, successor in self._diff.renamed.items():
+            this = update(TOOLS).where(TOOLS.c.tenant == self._tenant, TOOLS.c.tool_id == removed)
+            await connection.execute(this.values(successor=successor))

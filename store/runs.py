@@ -18,6 +18,7 @@ KEPT_RUNS = 100
 """Per server: eight hours of polling every five minutes. Older runs go, or polling would fill the disk."""
 
 _COUNTS = ("added", "changed", "removed", "unchanged", "skipped", "embedded")
+_DETAILS = ("held", "list_s", "store_s", "index_s")  # in a column of their own: earlier versions refuse other counts
 
 
 class SyncRunRepository:
@@ -78,6 +79,7 @@ def _row(run: SyncRun) -> dict[str, Any]:
         "counts": encode({name: getattr(run, name) for name in _COUNTS}),
         "error": None if run.error is None else encode(run.error),
         "warnings": encode(list(run.warnings)),
+        "details": encode({name: getattr(run, name) for name in _DETAILS}),
     }
 
 
@@ -90,6 +92,7 @@ def _run(row: Row[Any]) -> SyncRun:
         finished_at=row.finished_at,
         generation=row.generation,
         **decode(row.counts),
+        **(decode(row.details) if row.details else {}),
         error=None if row.error is None else decode(row.error),
         warnings=tuple(decode(row.warnings)),
     )

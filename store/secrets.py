@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Column, Row, Table, select, update
 
-from store import credentials, servers
+from store import credentials, held_launches, servers
 from store.database import Database
 from store.sealing import Sealer, key_id_of, missing_key, prefix
 from store.servers import ServerRepository
-from store.tables import CREDENTIALS, SERVERS
+from store.tables import CREDENTIALS, HELD_LAUNCHES, SERVERS
 
 _SEALED: Sequence[tuple[Table, Column[Any], str]] = (
     (SERVERS, SERVERS.c.slug, servers.PURPOSE),
     (CREDENTIALS, CREDENTIALS.c.server, credentials.PURPOSE),
+    (HELD_LAUNCHES, HELD_LAUNCHES.c.server, held_launches.PURPOSE),
 )
 """Every table with a column `sealed`: who it belongs to, and the sealer's purpose."""
 

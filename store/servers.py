@@ -11,17 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
 from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound
-from domain.servers import Launch, Sharing, Transport, UpstreamServer
+from domain.servers import Launch, ReviewPolicy, Sharing, Transport, UpstreamServer
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database
 from store.json_text import decode, encode
+from store.launches import launch_columns, launch_of
 from store.notices import Notice, NoticeKind, announce
 from store.sealing import Sealer
-from store.tables import CREDENTIALS, SERVERS, SYNC_RUNS, TOOLS
+from store.tables import CREDENTIALS, HELD_LAUNCHES, HELD_TOOLS, SERVERS, SYNC_RUNS, TOOL_PINS, TOOLS
 
 PURPOSE = "launch"
 """What these sealed values are for, as the sealer's context says it."""
+
+_OF_SERVER = (CREDENTIALS, SYNC_RUNS, HELD_TOOLS, HELD_LAUNCHES, TOOL_PINS)
+"""What goes with a server."""
 
 NO_SECRETS = encode({"env": {}, "headers": {}})
 
@@ -60,7 +64,7 @@ class ServerRepository:
         return await self._read_all(select(SERVERS).order_by(SERVERS.c.tenant, SERVERS.c.slug))
 
     async def update(self, server: UpstreamServer) -> None:
-        """Replace title, launch, enabled, trusted and sharing; the generation stays the store's own.
+        """Replace all but generation and the count of what is held, which are the store's own.
 
         Raises ServerNotFound, and SecretsUnavailable for an unreadable one: its credentials would be lost.
         """
@@ -87,10 +91,8 @@ class ServerRepository:
             gone = await connection.execute(delete(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
             if gone.rowcount == 0:
                 raise _not_found(slug)
-            await connection.execute(
-                delete(CREDENTIALS).where(CREDENTIALS.c.tenant == tenant, CREDENTIALS.c.server == slug)
-            )
-            await connection.execute(delete(SYNC_RUNS).where(SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == slug))
+            for table in _OF_SERVER:
+                await connection.execute(delete(table).where(table.c.tenant == tenant, table.c.server == slug))
             tool_ids = (await connection.execute(select(TOOLS.c.tool_id).where(*active))).scalars().all()
             await connection.execute(update(TOOLS).where(*active).values(state=ToolState.REMOVED.value))
             await announce(connection, Notice(NoticeKind.SERVER, tenant, slug))
@@ -120,29 +122,16 @@ def _not_found(slug: str) -> ServerNotFound:
 
 
 def _columns(server: UpstreamServer, sealer: Sealer) -> dict[str, Any]:
-    launch = server.launch
-    hidden = _hidden(launch)
     return {
+        **launch_columns(server.launch, sealer, PURPOSE, server.tenant, server.slug),
         "title": server.title,
-        "transport": launch.transport.value,
-        "command": encode(list(launch.command)),
-        "cwd": launch.cwd,
-        "url": launch.display if "url" in hidden else launch.url,
         "enabled": server.enabled,
         "trusted": server.trusted,
         "allow_private": server.allow_private,
         "sharing": server.sharing.value,
+        "review": server.review.value,
         "secrets": NO_SECRETS,
-        "sealed": sealer.seal(hidden, PURPOSE, server.tenant, server.slug) if hidden else None,
     }
-
-
-def _hidden(launch: Launch) -> dict[str, Any]:
-    """What is stored sealed only; empty when there is nothing to hide."""
-    hidden: dict[str, Any] = {"env": dict(launch.env), "headers": dict(launch.headers)}
-    if launch.url is not None and launch.url != launch.display:  # a password, or a key in the query
-        hidden["url"] = launch.url
-    return {name: value for name, value in hidden.items() if value}
 
 
 def _server_or_husk(row: Row[Any], sealer: Sealer) -> UpstreamServer:
@@ -160,24 +149,18 @@ def _server(row: Row[Any], sealer: Sealer) -> UpstreamServer:
 
 
 def _made(row: Row[Any], hidden: Mapping[str, Any]) -> UpstreamServer:
-    launch = Launch(
-        transport=Transport(row.transport),
-        command=tuple(decode(row.command)),
-        cwd=row.cwd,
-        url=hidden.get("url", row.url),
-        env=hidden.get("env", {}),
-        headers=hidden.get("headers", {}),
-    )
     return UpstreamServer(
-        row.tenant,
-        row.slug,
-        row.title,
-        launch,
-        row.enabled,
-        row.generation,
-        row.trusted,
-        row.allow_private,
-        Sharing(row.sharing),
+        tenant=row.tenant,
+        slug=row.slug,
+        title=row.title,
+        launch=launch_of(row, hidden),
+        enabled=row.enabled,
+        generation=row.generation,
+        trusted=row.trusted,
+        allow_private=row.allow_private,
+        review=ReviewPolicy(row.review),
+        held=row.held,
+        sharing=Sharing(row.sharing),
     )
 
 

@@ -14,6 +14,8 @@ from store.credentials import CredentialRepository
 from store.database import Database
 from store.events import EventRepository
 from store.generated import GeneratedRepository
+from store.held_launches import HeldLaunchRepository
+from store.held_tools import HeldToolRepository
 from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
 from store.leases import LeaseRepository
 from store.migrate import migrate
@@ -28,6 +30,7 @@ from store.sessions import SessionRepository
 from store.sync_requests import SyncRequestRepository
 from store.url import database_url
 from store.vectors import VectorRepository
+from store.versions import VersionRepository
 
 
 class Store:
@@ -40,6 +43,9 @@ class Store:
         self.credentials = CredentialRepository(database, sealer)
         self.secrets = Secrets(database, sealer, self.servers)
         self.catalogue = CatalogueRepository(database)
+        self.held_tools = HeldToolRepository(database)
+        self.held_launches = HeldLaunchRepository(database, sealer)
+        self.versions = VersionRepository(database)
         self.overlays = OverlayRepository(database)
         self.questions = QuestionRepository(database)
         self.generated = GeneratedRepository(database)

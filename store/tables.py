@@ -32,6 +32,8 @@ SERVERS = Table(
     Column("sealed", Text),  # store/sealing.py: {env, headers, url}; null when there is nothing to hide
     Column("allow_private", Boolean, nullable=False, server_default=false()),
     Column("sharing", Text, nullable=False, server_default="auto"),
+    Column("review", Text, nullable=False, server_default="accept"),
+    Column("held", BigInteger, nullable=False, server_default="0"),  # rows of `held_tools`
 )
 
 CREDENTIALS = Table(
@@ -54,7 +56,58 @@ TOOLS = Table(
     Column("semantic_hash", Text, nullable=False),
     Column("raw", Text, nullable=False),  # JSON: the upstream object
     Column("indexed", Text, nullable=False),  # JSON array: the four texts of domain.text.ToolText
+    Column("skeleton", KEY),  # domain.lookalikes of the name; null in rows of versions before 0020
+    Column("successor", KEY),
     Index("tools_by_server", "tenant", "server"),
+    Index("tools_by_skeleton", "tenant", "skeleton"),
+)
+
+HELD_TOOLS = Table(
+    "held_tools",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("tool_id", KEY, primary_key=True),
+    Column("server", KEY, nullable=False),
+    Column("id", KEY, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("contract_hash", Text, nullable=False),
+    Column("semantic_hash", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("indexed", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("warnings", Text, nullable=False),  # JSON array of [danger, where, what]
+    Column("renamed_from", KEY),
+    Column("seen_at", Double, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("decided_by", KEY),
+    Column("decided_at", Double),
+    Index("held_tools_by_server", "tenant", "server"),
+    Index("held_tools_by_id", "tenant", "id", unique=True),
+)
+
+HELD_LAUNCHES = Table(
+    "held_launches",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("server", KEY, primary_key=True),
+    Column("transport", Text, nullable=False),
+    Column("command", Text, nullable=False),  # JSON array
+    Column("cwd", Text),
+    Column("url", Text),
+    Column("sealed", Text),  # as in `servers`
+    Column("seen_at", Double, nullable=False),
+    Column("proposed_by", KEY, nullable=False),
+)
+
+TOOL_PINS = Table(
+    "tool_pins",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("tool_id", KEY, primary_key=True),
+    Column("server", KEY, nullable=False),
+    Column("pinned_by", KEY, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("tool_pins_by_server", "tenant", "server"),
 )
 
 TOOL_OVERLAYS = Table(
@@ -77,6 +130,8 @@ TOOL_VERSIONS = Table(
     Column("raw", Text, nullable=False),
     Column("at", Double, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    Column("decision", Text, nullable=False, server_default="approved"),
+    Column("decided_by", KEY),  # a subject, or `policy:NAME`; null while it is held, and in rows before 0020
     Index("tool_versions_by_tool", "tenant", "tool_id", "seq"),
 )
 
@@ -182,6 +237,7 @@ SYNC_RUNS = Table(
     Column("counts", Text, nullable=False),  # JSON {added, changed, removed, unchanged, skipped, embedded}
     Column("error", Text),  # JSON string: upstream words may hold any character
     Column("warnings", Text, nullable=False),  # JSON array
+    Column("details", Text),  # JSON {held, list_s, store_s, index_s}; null in rows of versions before 0020
     Index("sync_runs_by_server", "tenant", "server", "seq"),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, select
 
+from domain.lookalikes import skeleton
 from domain.overlays import NONE, Overlay
 from domain.text import ToolText
 from domain.tools import CatalogueTool, ToolDocument, ToolId, ToolState
@@ -81,6 +82,8 @@ def tool_row(tool: CatalogueTool, generation: int) -> dict[str, Any]:
         "semantic_hash": document.semantic_hash,
         "raw": encode(document.raw),
         "indexed": encode([text.server, text.name, text.description, text.parameters]),
+        "skeleton": skeleton(document.name),
+        "successor": None,
     }
 
 
@@ -93,7 +96,8 @@ def catalogue_tool(row: Row[*tuple[Any, ...]]) -> CatalogueTool:
         contract_hash=row.contract_hash,
         semantic_hash=row.semantic_hash,
     )
-    return CatalogueTool(row.tenant, row.tool_id, document, ToolState(row.state), row.generation, _overlay(row))
+    state = ToolState(row.state)
+    return CatalogueTool(row.tenant, row.tool_id, document, state, row.generation, _overlay(row), row.successor)
 
 
 def indexable_tool(row: Row[*tuple[Any, ...]]) -> IndexableTool:

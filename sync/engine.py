@@ -12,10 +12,10 @@ from domain.catalogue import CatalogueDiff, SyncRun
 from domain.errors import Conflict, EmbedderUnavailable, InvalidInput, ServerNotFound, ToolcribError, Unavailable
 from store.leases import Lease, LeaseLost
 from store.store import Store
-from sync.diff import diff
 from sync.indexer import Indexer
 from sync.lanes import SyncLanes, SyncRequest
 from sync.ports import CatalogueSource
+from sync.reviewing import compare
 from sync.safety import MassRemoval, require_plausible
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,9 @@ class _Progress:
     ttl_ms: int | None = None
     embedded: int = 0
     error: str | None = None
+    list_s: float = 0.0
+    store_s: float = 0.0
+    index_s: float = 0.0
 
 
 class SyncEngine:
@@ -143,20 +146,24 @@ class SyncEngine:
         progress.generation = server.generation
         if not server.enabled:
             raise InvalidInput(f"Server {slug!r} is disabled; `toolcrib servers enable {slug}` switches it on.")
+        began = self._clock()
         listing = await self._source.list_tools(server)
+        progress.list_s, began = self._clock() - began, self._clock()
         progress.left_out = tuple(listing.warnings)
         progress.ttl_ms = listing.ttl_ms
         known = await self._store.catalogue.known(tenant, slug)
-        changes = diff(known, listing.documents, tenant, slug, server.generation + 1)
+        changes = await compare(self._store, server, known, listing.documents, self._clock())
         if not request.full:
             require_plausible(known, changes, slug)
         progress.generation = await self._store.catalogue.apply(
             tenant, slug, changes, expected_generation=server.generation, at=self._clock(), lease=lease
         )
         progress.changes = changes
+        progress.store_s = self._clock() - began
 
     async def _index(self, request: SyncRequest, progress: _Progress) -> None:
         """Wait until the index has followed, so that `synced` means `found`. It may lag; the record does not."""
+        began = self._clock()
         try:
             await self._indexer.drain()
         except EmbedderUnavailable as failed:
@@ -167,6 +174,7 @@ class SyncEngine:
         except Unavailable as failed:
             self._indexer.wake()
             progress.warnings = (f"Stored, but not searchable yet: {failed.message}",)
+        progress.index_s = self._clock() - began
         progress.embedded = self._indexer.take_embedded(request.tenant, request.slug)
 
     def _ended(self, request: SyncRequest, started: float, progress: _Progress) -> SyncRun:
@@ -184,6 +192,10 @@ class SyncEngine:
             unchanged=changes.unchanged,
             skipped=len(progress.left_out),
             embedded=progress.embedded,
+            held=changes.waiting,
+            list_s=progress.list_s,
+            store_s=progress.store_s,
+            index_s=progress.index_s,
             error=progress.error,
             warnings=(*progress.left_out, *progress.warnings),
             ttl_s=None if progress.ttl_ms is None else progress.ttl_ms / 1000,

@@ -20,6 +20,7 @@ from gateway.api import (
     models,
     oauth,
     results,
+    reviews,
     search,
     secrets,
     servers,
@@ -71,7 +72,20 @@ def make_app(crib: Toolcrib) -> FastAPI:
     app.state.crib = crib
     app.state.answer_call = partial(answer_call, backend)  # for `gateway.mcp.quick_http`
     install_problem_handlers(app)
-    for module in (servers, sync, tools, search, models, enrich, calls, results, sessions, secrets, trajectories):
+    for module in (
+        servers,
+        sync,
+        reviews,
+        tools,
+        search,
+        models,
+        enrich,
+        calls,
+        results,
+        sessions,
+        secrets,
+        trajectories,
+    ):
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
     app.include_router(home.router)

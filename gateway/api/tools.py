@@ -11,6 +11,7 @@ from domain.tools import CatalogueTool, ToolState
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters import tool_json
 from gateway.use_cases.naming import KEEP
+from gateway.use_cases.reviews import Marks
 from gateway.wiring import Toolcrib
 
 router = APIRouter(tags=["tools"])
@@ -22,6 +23,7 @@ class ToolChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     alias: str | None = Field(default=None, description="1 to 64 of A-Z, a-z, 0-9, `-` and `_`, without `__`.")
+    pinned: bool = Field(default=False, description="Keep the version that is served, whatever its server lists.")
     description: str | None = Field(default=None, description="What agents read, and search, instead of the server's.")
 
 
@@ -36,8 +38,9 @@ async def page(
 ) -> dict[str, Any]:
     """Tools in order of their id; pass `next` as `after` for the following page."""
     entries = await crib.store.catalogue.page(caller.tenant, server=server, state=state, after=after, limit=limit)
+    marks = await crib.reviews.marks(caller)
     return {
-        "tools": [_shown(crib, entry) for entry in entries],
+        "tools": [_shown(crib, entry, marks) for entry in entries],
         "next": entries[-1].tool_id if len(entries) == limit else None,
     }
 
@@ -45,21 +48,24 @@ async def page(
 @router.get("/tools/{tool_id}")
 async def show(tool_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
     """One tool, by id or alias; `definition` is the server's own, whatever is laid over it."""
-    return _shown(crib, await crib.naming.show(caller, tool_id))
+    return _shown(crib, await crib.naming.show(caller, tool_id), await crib.reviews.marks(caller))
 
 
 @router.patch("/tools/{tool_id}")
 async def change(tool_id: str, body: ToolChange, crib: Crib, caller: Caller) -> dict[str, Any]:
     """Name or describe a tool anew for agents. What is absent stays, null takes the server's own again."""
     given = body.model_fields_set
+    if "pinned" in given:
+        await crib.reviews.pin(caller, tool_id, pinned=body.pinned)
     entry = await crib.naming.change(
         caller,
         tool_id,
         alias=body.alias if "alias" in given else KEEP,
         description=body.description if "description" in given else KEEP,
     )
-    return _shown(crib, entry)
+    return _shown(crib, entry, await crib.reviews.marks(caller))
 
 
-def _shown(crib: Toolcrib, entry: CatalogueTool) -> dict[str, Any]:
-    return tool_json(entry, crib.freshness.last_verified(entry.tenant, entry.server))
+def _shown(crib: Toolcrib, entry: CatalogueTool, marks: Marks) -> dict[str, Any]:
+    shown = tool_json(entry, crib.freshness.last_verified(entry.tenant, entry.server))
+    return {**shown, "pinned": entry.tool_id in marks.pinned, "change_held": entry.tool_id in marks.held}

@@ -17,6 +17,7 @@ from gateway.cli import (
     evaluate,
     evaluate_memory,
     import_servers,
+    review,
     search,
     secrets,
     serve,
@@ -38,6 +39,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("stdio")(stdio.stdio)
 servers.app.command("import")(import_servers.import_files)
+for decide in (review.review, review.approve, review.reject, review.pin, review.unpin, review.relaunch):
+    servers.app.command()(decide)
 app.add_typer(servers.app, name="servers")
 app.command("sync")(sync.sync)
 app.add_typer(tools.app, name="tools")

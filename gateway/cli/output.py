@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 
 from rich.console import Console
@@ -65,3 +66,8 @@ def first_line(text: str | None, width: int = 90) -> str:
     """The start of a description, cut at a word."""
     line = " ".join((text or "").split())
     return line if len(line) <= width else line[: line.rfind(" ", 0, width)] + " …"
+
+
+def at(epoch_s: float) -> str:
+    """A time as the operator's clock shows it."""
+    return datetime.fromtimestamp(epoch_s).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
 from domain.errors import ToolcribError
+from domain.servers import Launch, ReviewPolicy, Transport
 from gateway.api_client import ApiClient, path
 from gateway.cli.connection import connect
 from gateway.cli.output import Exit, err, out, print_json, progress
 from gateway.cli.shell import Shell
 from servers.client_configs import ConfigEntry
 
+_PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
-async def register(shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str]) -> Exit:
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Flags that say how a server is reached, beside the command after `--`."""
+
+    url: Annotated[str | None, typer.Option(help="The server's URL.")] = None
+    transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http"
+    pairs: Annotated[list[str] | None, typer.Option("--header", "--env", help=_PAIRS_HELP)] = None
+
+    def launch(self, command: Sequence[str] | None) -> Launch:
+        """Raises typer.BadParameter, InvalidInput."""
+        pairs = key_values(self.pairs)
+        if self.url is None:
+            return Launch(Transport.STDIO, tuple(command or ()), env=pairs)
+        if self.transport not in {Transport.STREAMABLE_HTTP, Transport.SSE}:
+            raise typer.BadParameter("use streamable-http or sse", param_hint="--transport")
+        return Launch(Transport(self.transport), tuple(command or ()), url=self.url, headers=pairs)
+
+
+async def register(
+    shell: Shell, entries: Sequence[ConfigEntry], problems: Sequence[str], *, review: ReviewPolicy = ReviewPolicy.ACCEPT
+) -> Exit:
     """Register, then sync each; one bad server does not stop the others."""
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = [{"name": "", "error": problem} for problem in problems]
@@ -25,7 +49,7 @@ async def register(shell: Shell, entries: Sequence[ConfigEntry], problems: Seque
             for entry in entries:
                 bar.update(task, description=f"Registering {entry.title}")
                 try:
-                    done.append(await _register_one(api, entry))
+                    done.append(await _register_one(api, entry, review))
                 except ToolcribError as error:
                     failed.append({"name": entry.title, "error": error.message})
                 bar.advance(task)
@@ -33,8 +57,7 @@ async def register(shell: Shell, entries: Sequence[ConfigEntry], problems: Seque
         print_json({"registered": done, "failed": failed})
     else:
         for run in done:
-            state = f"{run['added'] + run['unchanged']} tools" if run["error"] is None else run["error"]
-            out.print(f"{run['server']}: {state}", markup=False, soft_wrap=True)
+            out.print(f"{run['server']}: {_state(run)}", markup=False, soft_wrap=True)
         for failure in failed:
             if failure["name"]:
                 err.print(f"{failure['name']}: {failure['error']}", markup=False, soft_wrap=True)
@@ -43,24 +66,33 @@ async def register(shell: Shell, entries: Sequence[ConfigEntry], problems: Seque
     return Exit.DONE if not bad else Exit.PARTLY if good else Exit.FAILED
 
 
-async def _register_one(api: ApiClient, entry: ConfigEntry) -> dict[str, Any]:
-    launch = entry.launch
-    body = {
-        "name": entry.title,
+async def _register_one(api: ApiClient, entry: ConfigEntry, review: ReviewPolicy) -> dict[str, Any]:
+    body = {"name": entry.title, **launch_body(entry.launch), "review": review, "consent": True}
+    server = (await api.post("/servers", body))["server"]
+    if not entry.enabled:
+        await api.patch(path("servers", server), {"enabled": False})
+        return {"server": server, "added": 0, "unchanged": 0, "held": 0, "error": None}
+    run: dict[str, Any] = await api.post(path("servers", server, "sync"))
+    return run
+
+
+def launch_body(launch: Launch) -> dict[str, Any]:
+    """A launch as the API takes it."""
+    return {
         "transport": launch.transport,
         "command": list(launch.command),
         "cwd": launch.cwd,
         "url": launch.url,
         "env": dict(launch.env),
         "headers": dict(launch.headers),
-        "consent": True,
     }
-    server = (await api.post("/servers", body))["server"]
-    if not entry.enabled:
-        await api.patch(path("servers", server), {"enabled": False})
-        return {"server": server, "added": 0, "unchanged": 0, "error": None}
-    run: dict[str, Any] = await api.post(path("servers", server, "sync"))
-    return run
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    if run["error"] is not None:
+        return str(run["error"])
+    held = f", {run['held']} held: toolcrib servers review {run['server']}" if run["held"] else ""
+    return f"{run['added'] + run['unchanged']} tools{held}"
 
 
 def key_values(given: Sequence[str] | None, option: str = "--header or --env") -> dict[str, str]:

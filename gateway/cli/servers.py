@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from domain.servers import Launch, Sharing, Transport
+from domain.servers import ReviewPolicy, Sharing
 from gateway.api_client import path
 from gateway.cli.connection import connect
 from gateway.cli.consent import require_consent
 from gateway.cli.output import Exit, err, out, print_json, table
-from gateway.cli.registering import key_values, register
+from gateway.cli.registering import Reach, register
 from gateway.cli.shell import Shell, asking_command, command
 from servers.client_configs import ConfigEntry
 
@@ -23,7 +23,6 @@ _SHARING_HELP = (
     "session: a connection, of a command a process, for each agent session; shared: one for all; auto: a session where "
     "the server keeps one of the protocol, a process for all."
 )
-_PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; repeatable."
 
 
 @app.command()
@@ -31,22 +30,16 @@ _PAIRS_HELP = "K=V: a header for a URL, an environment variable for a command; r
 async def add(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(help="After `--`: the command and its arguments.")] = None,
-    url: Annotated[str | None, typer.Option(help="The server's URL.")] = None,
     *,
-    transport: Annotated[str, typer.Option(help="streamable-http or sse, for a URL.")] = "streamable-http",
-    pairs: Annotated[list[str] | None, typer.Option("--header", "--env", help=_PAIRS_HELP)] = None,
+    reach: Reach,
+    review: Annotated[ReviewPolicy, typer.Option(help="Which changes of its tools wait.")] = ReviewPolicy.ACCEPT,
     shell: Shell,
 ) -> Exit:
     """Register one server and sync it: `add NAME --url URL`, or `add NAME -- COMMAND ARG...`."""
-    if url is None:
-        launch = Launch(Transport.STDIO, tuple(command or ()), env=key_values(pairs))
-    elif transport not in {Transport.STREAMABLE_HTTP, Transport.SSE}:
-        raise typer.BadParameter("use streamable-http or sse", param_hint="--transport")
-    else:
-        launch = Launch(Transport(transport), tuple(command or ()), url=url, headers=key_values(pairs))
+    launch = reach.launch(command)
     entry = ConfigEntry(name, launch, enabled=True)
     require_consent([entry], yes=shell.yes)
-    return await register(shell, [entry], ())
+    return await register(shell, [entry], (), review=review)
 
 
 @app.command("list")
@@ -61,8 +54,9 @@ async def listing(shell: Shell) -> None:
     if not servers:
         out.print("No servers yet. Register some: toolcrib servers import mcp.json")
         return
-    rows = [(s["server"], s["tools"], s["status"], _ago(s["last_verified"]), s["launch"]) for s in servers]
-    out.print(table("server", "tools", "state", "verified", "reached by", rows=rows, right=("tools",)))
+    rows = [(s["server"], s["tools"], _held(s), s["status"], _ago(s["last_verified"]), s["launch"]) for s in servers]
+    columns = ("server", "tools", "held", "state", "verified", "reached by")
+    out.print(table(*columns, rows=rows, right=("tools", "held")))
     for server in servers:
         if server["error"]:
             err.print(f"{server['server']}: {server['error']}", markup=False, soft_wrap=True)
@@ -156,6 +150,11 @@ async def _change(shell: Shell, name: str, done: str, **settings: object) -> Non
         print_json(server)
     else:
         out.print(f"{server['server']} {done}.", markup=False)
+
+
+def _held(server: dict[str, Any]) -> str:
+    """How much waits for a review; nothing is shown where nothing does."""
+    return str(server["waiting"] + server["launch_waiting"] or "")
 
 
 def _ago(at: float | None) -> str:

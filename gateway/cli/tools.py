@@ -9,7 +9,7 @@ import typer
 
 from gateway.api_client import path
 from gateway.cli.connection import connect
-from gateway.cli.output import out, print_json, table
+from gateway.cli.output import at, out, print_json, table
 from gateway.cli.shell import Shell, command
 
 app = typer.Typer(help="Give tools names and descriptions of your own, and take them away again.", no_args_is_help=True)
@@ -30,6 +30,22 @@ async def show(tool: Tool, shell: Shell) -> None:
     out.print(table("", "", rows=[(key, "" if value is None else value) for key, value in shown.items()]))
     out.print("\nas its server describes it:")
     out.print(json.dumps(definition, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+
+
+@app.command()
+@command
+async def history(tool: Tool, shell: Shell) -> None:
+    """Every version of a tool that is kept: when, what was decided, and by whom."""
+    async with connect(shell.settings) as api:
+        versions = (await api.get(path("tools", tool, "versions")))["versions"]
+    if shell.as_json:
+        print_json({"versions": versions})
+        return
+    rows = [
+        (at(version["at"]), version["decision"], version["by"] or "", version["contract_hash"][:12])
+        for version in versions
+    ]
+    out.print(table("at", "decision", "by", "contract", rows=rows))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 from domain.errors import Forbidden, NameTaken, Unavailable
 from domain.identity import Principal
 from domain.names import slug_for
-from domain.servers import Launch, ServerHealth, ServerStatus, Sharing, UpstreamServer
+from domain.servers import Launch, ReviewPolicy, ServerHealth, ServerStatus, Sharing, UpstreamServer
 from gateway.freshness import Freshness
 from gateway.use_cases.catalogue import CatalogueReader
 from servers.egress import leads_inside
@@ -28,6 +28,8 @@ class ServerView:
     health: ServerHealth
     tools: int
     last_verified: float | None
+    waiting: int = 0  # changes of its tools that wait for a review
+    launch_waiting: bool = False
 
 
 class Servers:
@@ -57,6 +59,7 @@ class Servers:
         *,
         trusted: bool = False,
         sharing: Sharing = Sharing.AUTO,
+        review: ReviewPolicy = ReviewPolicy.ACCEPT,
     ) -> UpstreamServer:
         """Register a server under a slug made from its title. Raises Forbidden, NameTaken."""
         _require_admin(principal)
@@ -66,7 +69,7 @@ class Servers:
         slug = slug_for(title, {server.slug for server in known})
         inside = launch.url is not None and await leads_inside(launch.url)
         server = UpstreamServer(
-            principal.tenant, slug, title, launch, trusted=trusted, allow_private=inside, sharing=sharing
+            principal.tenant, slug, title, launch, trusted=trusted, allow_private=inside, sharing=sharing, review=review
         )
         await self._store.servers.add(server)
         self._catalogue.forget(server.tenant, server.slug)
@@ -104,6 +107,10 @@ class Servers:
         """Say which calls meet the same state at a server; it is connected to anew."""
         return await self._change(principal, name, sharing=sharing)
 
+    async def review(self, principal: Principal, name: str, *, policy: ReviewPolicy) -> UpstreamServer:
+        """Which changes of a server's tools wait from now on. What a stricter one held is judged by the next sync."""
+        return await self._change(principal, name, review=policy)
+
     async def remove(self, principal: Principal, name: str) -> None:
         """Forget a server and its tools. Its history stays in the event log."""
         _require_admin(principal)
@@ -132,12 +139,16 @@ class Servers:
     async def _views(self, tenant: str, servers: Sequence[UpstreamServer]) -> list[ServerView]:
         counts = await self._store.catalogue.counts(tenant)
         verified = await self._store.runs.last_success(tenant)
+        waiting = await self._store.held_tools.waiting(tenant)
+        launches = await self._store.held_launches.servers(tenant)
         return [
             ServerView(
                 server,
                 self._health(server),
                 counts[server.slug].active if server.slug in counts else 0,
                 verified.get(server.slug),
+                waiting.get(server.slug, 0),
+                server.slug in launches,
             )
             for server in servers
         ]

@@ -13,7 +13,7 @@ from tests.store.making import NOW, TENANT
 
 pytestmark = pytest.mark.anyio
 
-RUN = SyncRun(TENANT, "files", "poll", NOW, NOW + 1, 3, 1, 2, 3, 4, 5, 6, None, ("odd \0 tool",))
+RUN = SyncRun(TENANT, "files", "poll", NOW, NOW + 1, 3, 1, 2, 3, 4, 5, 6, None, ("odd \0 tool",), held=7, list_s=0.5)
 
 
 async def test_a_run_comes_back_whole_and_the_newest_first(store: Store) -> None:
