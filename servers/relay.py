@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,7 @@ class RelayConnection:
         self.failure: UpstreamError | None = None
         self.ended = False
         self.exchanges: dict[int, Exchange] = {}
+        self.watched: Counter[str] = Counter()  # resources subscribed to in the handshake era's way, by their listeners
         self._limits = limits
         self._hello = hello
         self._standalone = standalone

@@ -73,6 +73,7 @@ TOOLS: list[dict[str, Any]] = [
     _tool("test_trigger_tool_change", "Announce a changed tool list."),
     _tool("test_trigger_prompt_change", "Announce a changed prompt list."),
     _tool("test_trigger_resource_update", "Announce a changed resource."),
+    _tool("test_watched", "Say which resources are subscribed to in the handshake era's way."),
     _tool("test_wait", "Wait until it is cancelled.", label=_TEXT),
     _tool("test_was_cancelled", "Wait until `test_wait` of a label was cancelled.", label=_TEXT),
     _tool("test_headers", "Answer from a region.", region=_TEXT | {"x-mcp-header": "Region"}),

@@ -49,6 +49,7 @@ class Tools:
     """The server's state; one per process."""
 
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
+    watched: set[str] = field(default_factory=set)
     codec: AESGCMRequestStateCodec = field(default_factory=lambda: AESGCMRequestStateCodec(["reference-upstream" * 2]))
     cancelled: Counter[str] = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -75,6 +76,9 @@ class Tools:
             "x-result": [1, None],
             "_meta": {"com.example/r": {"a": 1}},
         }
+
+    async def test_watched(self, _context: Context, _params: object) -> dict[str, Any]:
+        return fx.text(",".join(sorted(self.watched)))
 
     async def test_headers(self, _context: Context, _params: object, region: str) -> dict[str, Any]:
         return fx.text(region)

@@ -83,9 +83,15 @@ def build(tools: Tools) -> Server[Any]:
     async def nothing(_context: Context, _params: object) -> dict[str, Any]:
         return {}
 
+    async def watch(context: Context, _params: object) -> dict[str, Any]:
+        change = tools.watched.discard if context.method == "resources/unsubscribe" else tools.watched.add
+        change((context.params or {})["uri"])
+        return {}
+
     _register(server, "tools/call", types.CallToolRequestParams, call)
-    for method in ("logging/setLevel", "resources/subscribe", "resources/unsubscribe"):
-        _register(server, method, types.RequestParams, nothing)
+    _register(server, "logging/setLevel", types.RequestParams, nothing)
+    for method in ("resources/subscribe", "resources/unsubscribe"):
+        _register(server, method, types.RequestParams, watch)
     server.middleware.append(_unknown_words(tools))
     return server
 

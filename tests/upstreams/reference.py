@@ -74,6 +74,7 @@ TOOLS: list[dict[str, Any]] = [
     _plain("counter", "Count how often this tool was called."),
     _plain("running", "Wait until so many `slow` calls of a label are under way.", **LABEL, count={"type": "integer"}),
     _plain("was_cancelled", "Wait until a `slow` call of a label was cancelled, then say how many were.", **LABEL),
+    _plain("listening", "How many subscriptions are open."),
     _plain("own_counter", "Count how often this tool was called in this session."),
     _plain("deletes", "How many sessions were ended by their client."),
     _plain("structured", "Answer with structured content.", city={"type": "string"}),
@@ -92,6 +93,7 @@ class Reference:
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
     extra: bool = False
     count: int = 0
+    listens: int = 0
     cancelled: Counter[str] = field(default_factory=Counter)
     running: Counter[str] = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -163,6 +165,16 @@ class Reference:
         state["count"] = state.get("count", 0) + 1
         return _text(str(state["count"]))
 
+    async def listen(self, context: ServerRequestContext[Any], params: Any) -> Any:
+        self.listens += 1
+        try:
+            return await ListenHandler(self.bus)(context, params)
+        finally:
+            self.listens -= 1
+
+    async def tool_listening(self, _context: object) -> types.CallToolResult:
+        return _text(str(self.listens))
+
     async def tool_deletes(self, _context: object) -> types.CallToolResult:
         return _text(str(HttpDoor.deletes))
 
@@ -199,7 +211,7 @@ def build(reference: Reference) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=reference.list_tools,
         on_call_tool=reference.call_tool,
-        on_subscriptions_listen=ListenHandler(reference.bus),
+        on_subscriptions_listen=reference.listen,
         get_tool_input_schema={tool["name"]: tool["inputSchema"] for tool in TOOLS}.get,
     )
     original = server.create_initialization_options

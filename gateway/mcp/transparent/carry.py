@@ -37,15 +37,15 @@ _REPEATABLE = frozenset(
 
 
 async def carry(
-    client: Client, relays: Relays, link: RelayLink, params: Mapping[str, Any], hear: Hear, ask: Ask
+    method: str, relays: Relays, link: RelayLink, params: Mapping[str, Any], hear: Hear, ask: Ask
 ) -> Mapping[str, Any]:
     """The result object. Raises MCPError with the server's own error, and the UpstreamError family."""
     listed = False
     attempt = 1
     while True:
         connection = await link.open()
-        mirrored = relays.mirrored(params.get("name")) if client.method == "tools/call" else None
-        exchange = connection.begin(client.method, params, mirrored)
+        mirrored = relays.mirrored(params.get("name")) if method == "tools/call" else None
+        exchange = connection.begin(method, params, mirrored)
         try:
             return await follow(exchange, relays.limits.deadlines.call_s, hear, ask)
         except (SessionLost, NotSent):
@@ -53,11 +53,11 @@ async def carry(
             if attempt == _ATTEMPTS or exchange.started:
                 raise
         except ConnectionLost:
-            if attempt == _ATTEMPTS or exchange.started or client.method not in _REPEATABLE:
+            if attempt == _ATTEMPTS or exchange.started or method not in _REPEATABLE:
                 raise
         except MCPError as error:
             # The headers its schema wants mirrored are unknown or stale; the server executed nothing.
-            if error.code != HEADER_MISMATCH or listed or client.method != "tools/call":
+            if error.code != HEADER_MISMATCH or listed or method != "tools/call":
                 raise
             await list_tools(relays, link, params)
             listed = True

@@ -220,7 +220,7 @@ class HandshakeSession:
         async def ask(question: Question) -> None:
             question.answer(await client.ask(question.method, question.params))
 
-        result = await carry(client, self._relays, self._link, params, hear, ask)
+        result = await carry(client.method, self._relays, self._link, params, hear, ask)
         if client.method == "tools/list":
             self._relays.learn(params, result)
         return dict(result)

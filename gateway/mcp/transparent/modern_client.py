@@ -7,7 +7,8 @@ then the call is held, the client is told that input is required, and its next r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from mcp import MCPError
@@ -23,7 +24,7 @@ from mcp_types import (
     methods,
 )
 
-from domain.errors import UpstreamTimeout
+from domain.errors import ToolcribError, UpstreamTimeout
 from domain.identity import Principal
 from gateway.mcp.transparent.capabilities import (
     announces,
@@ -35,6 +36,7 @@ from gateway.mcp.transparent.capabilities import (
 )
 from gateway.mcp.transparent.carry import as_heard, carry, refuse, request_alone
 from gateway.mcp.transparent.client import Client
+from gateway.mcp.transparent.fan_in import FanIn
 from gateway.mcp.transparent.held import Held, HeldCalls
 from gateway.mcp.transparent.seal import Seals, State
 from servers.exchange import STREAM_ENDED, Answer, Notice, Question
@@ -42,6 +44,8 @@ from servers.failures import NotSent, SessionLost
 from servers.negotiation import Era
 from servers.relay import LISTEN, RelayConnection
 from servers.relays import RelayLink, Relays
+
+logger = logging.getLogger(__name__)
 
 DISCOVER = "server/discover"
 _LEVELS: tuple[str, ...] = get_args(LoggingLevel)
@@ -65,6 +69,8 @@ class ModernClients:
         self._principal = principal
         self._seals = Seals()
         self._held = HeldCalls()
+        self._fan_in = FanIn(relays)
+        self._goodbyes: set[asyncio.Task[None]] = set()
 
     async def serve(self, client: Client) -> dict[str, Any]:
         """Raises MCPError and the UpstreamError family."""
@@ -91,13 +97,13 @@ class ModernClients:
             if notice.method != STREAM_ENDED:
                 await client.tell(notice.method, as_heard(notice, client))
 
-        result = dict(await carry(client, self._relays, link, params, hear, refuse))
+        if client.method == LISTEN:
+            return _closed(client, await self._fan_in.follow(client, link))
+        result = dict(await carry(client.method, self._relays, link, params, hear, refuse))
         if client.method == DISCOVER:
             return discovery(result)
         if client.method == "tools/list":
             self._relays.learn(params, result)
-        if client.method == LISTEN:
-            return _closed(client, result)
         if result.get("resultType") == "input_required":
             return self._asked(client, result)
         return result
@@ -129,7 +135,7 @@ class ModernClients:
         async def hear(notice: Notice) -> None:
             await self._hear(client, notice)
 
-        result = await carry(client, self._relays, link, params, hear, refuse)
+        result = await carry(client.method, self._relays, link, params, hear, refuse)
         if client.method == "tools/list":
             self._relays.learn(params, result)
         return _modernised(client.method, result)
@@ -221,8 +227,11 @@ class ModernClients:
 
         stamp = {SUBSCRIPTION_ID_META_KEY: client.request_id}
         link.listeners.add(listener)
+        watched: list[str] = []
         try:
             for uri in uris:
+                connection.watched[uri] += 1
+                watched.append(uri)
                 await request_alone(connection, "resources/subscribe", {"uri": uri})
             acknowledged = {"notifications": honoured, "_meta": stamp}
             await client.tell("notifications/subscriptions/acknowledged", acknowledged)
@@ -234,6 +243,19 @@ class ModernClients:
             return {"resultType": "complete", "_meta": stamp}
         finally:
             link.listeners.discard(listener)
+            self._unwatch(connection, watched)
+
+    def _unwatch(self, connection: RelayConnection, uris: Sequence[str]) -> None:
+        """What nobody listens for any more is unsubscribed from, behind whoever left."""
+        if connection.ended:
+            return
+        connection.watched.subtract(uris)
+        for uri in uris:
+            if not connection.watched[uri]:
+                del connection.watched[uri]
+                work = asyncio.create_task(_unsubscribe(connection, uri))
+                self._goodbyes.add(work)
+                work.add_done_callback(self._goodbyes.discard)
 
     async def _set_level(self, client: Client, link: RelayLink, connection: RelayConnection) -> None:
         """The handshake era has one level a connection; what a request did not ask for is left out in `_hear`."""
@@ -270,6 +292,13 @@ def _modernised(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
     if method in methods.CACHEABLE_METHODS:
         added |= {"ttlMs": 0, "cacheScope": "private"}
     return {**added, **result}
+
+
+async def _unsubscribe(connection: RelayConnection, uri: str) -> None:
+    try:
+        await request_alone(connection, "resources/unsubscribe", {"uri": uri})
+    except (MCPError, ToolcribError) as error:
+        logger.debug("%s goes on telling of %s: %s", connection.server.slug, uri, error)
 
 
 def _closed(client: Client, result: Mapping[str, Any]) -> dict[str, Any]:
