@@ -22,7 +22,7 @@ class Ranking:
 
     `confidence`: how likely it is that something here fits; None where nobody asked, or nobody can tell. `abstained`:
     it is so small that nothing seems to fit, and the candidates are merely the nearest. `degraded`: names of the stages
-    that failed and were left out.
+    that failed and were left out. `propensity`: the probability with which these candidates were shown.
     """
 
     query: str
@@ -31,5 +31,6 @@ class Ranking:
     abstained: bool = False
     confidence: float | None = None
     degraded: tuple[str, ...] = ()
+    propensity: float = 1.0
     nearest: tuple[Candidate, ...] = ()  # the best that did not make it, for explain
     timings_ms: Mapping[str, float] = field(default_factory=dict)

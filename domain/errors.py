@@ -11,6 +11,7 @@ Grouped by what the caller can do next; the class docstring is the default messa
     │   │   └── ToolRemoved
     │   ├── ReviewNotFound
     │   ├── SessionNotFound
+    │   ├── StepNotFound
     │   └── ResultNotFound
     ├── Conflict                     look at the present state, then decide
     │   ├── NameTaken
@@ -107,6 +108,12 @@ class SessionNotFound(NotFound):
     """The session is unknown, expired or not yours; search without a session to get a new one."""
 
     code = "session_not_found"
+
+
+class StepNotFound(NotFound):
+    """No such step is in this session's log; name the `step` that a search or a call of it gave, or none."""
+
+    code = "step_not_found"
 
 
 class ResultNotFound(NotFound):

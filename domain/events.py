@@ -14,11 +14,22 @@ class EventKind(StrEnum):
 
     SEARCH = "search"
     CALL = "call"
-    MEMORY = "memory"
+    MEMORY = "memory"  # a check-out or a removal
+    ANSWER = "answer"  # an agent answered its user, as it told us
     SYNC = "sync"
     FEEDBACK = "feedback"
     CONSENT = "consent"  # a person agreed to run a server's command
     REVIEW = "review"  # a person decided about a change of a server: approved, rejected, pinned, another policy
+
+
+class Actor(StrEnum):
+    """Who decided. What an agent's, a person's or a model's other choices were worth, nobody here can say."""
+
+    GATEWAY = "gateway"  # a rule of ours, whose probabilities are known
+    POLICY = "policy"
+    AGENT = "agent"
+    PERSON = "person"
+    MODEL = "model"
 
 
 class Outcome(StrEnum):
@@ -33,6 +44,11 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # we said no: unknown tool, changed contract, over a limit
 
 
+def new_id() -> str:
+    """The id of an event that is not yet made."""
+    return uuid.uuid4().hex
+
+
 @dataclass(frozen=True, slots=True)
 class Versions:
     """What was in force when the decision was taken. Without it a step cannot be trained on."""
@@ -45,7 +61,9 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the log. `propensity` is the probability of the action under the policy that took it."""
+    """One line of the log. `propensity` is the probability of the action under the actor that took it; where that is
+    no rule and no policy of ours it is not known, whatever stands there (`known_propensity`).
+    """
 
     tenant: str
     subject: str
@@ -58,4 +76,10 @@ class Event:
     latency_ms: float = 0.0
     versions: Versions = field(default_factory=Versions)
     body: Mapping[str, Any] = field(default_factory=dict)  # JSON: candidates, scores, memory, argument hash ...
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    actor: Actor = Actor.GATEWAY
+    cost: float = 0.0  # estimated tokens that it put into the agent's context
+    id: str = field(default_factory=new_id)
+
+    @property
+    def known_propensity(self) -> float | None:
+        return self.propensity if self.actor in {Actor.GATEWAY, Actor.POLICY} else None

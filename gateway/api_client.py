@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote
@@ -50,6 +50,19 @@ class ApiClient:
 
     async def delete(self, path: str) -> Any:
         return await self._send("DELETE", path)
+
+    async def lines(self, path: str, **params: int) -> AsyncIterator[str]:
+        """The lines of a long answer, as they come."""
+        try:
+            async with self._http.stream("GET", path, params=params) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise _problem(response)
+                async for line in response.aiter_lines():
+                    yield line
+        except httpx2.TransportError as error:
+            message = f"The gateway at {self.base_url} does not answer; start it with `toolcrib serve`."
+            raise GatewayGone(message, sent=True) from error
 
     async def __aenter__(self) -> Self:
         return self

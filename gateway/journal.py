@@ -11,6 +11,8 @@ from typing import Protocol
 
 from domain.errors import ToolcribError, Unavailable
 from domain.events import Event, Versions
+from domain.log_rules import LogRules
+from gateway.log_redaction import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +35,16 @@ class Journal:
     Every event is stamped with the versions in force; events of one session are linked to the one before.
     """
 
-    def __init__(self, sink: EventSink, versions: Callable[[], Versions]) -> None:
+    def __init__(
+        self,
+        sink: EventSink,
+        versions: Callable[[], Versions],
+        rules: Callable[[str], LogRules] = lambda _tenant: LogRules(),
+    ) -> None:
+        """`rules`: what may be written of a tenant's events; asked when they are, and before arguments are taken in."""
         self._sink = sink
         self._versions = versions
+        self.rules = rules
         self._pending: list[Event] = []
         self._coming: deque[tuple[Callable[[], Event], Versions]] = deque()
         self._last_of_session: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -103,7 +112,7 @@ class Journal:
     async def _write(self, batch: Sequence[Event]) -> None:
         """Halves a batch that is refused until what is refused is one event: the others must not wait behind it."""
         try:
-            await self._sink.append(batch)
+            await self._sink.append([redacted(event, self.rules(event.tenant)) for event in batch])
         except Unavailable:
             raise
         except (ToolcribError, ValueError) as error:

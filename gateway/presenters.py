@@ -17,6 +17,7 @@ def search_json(answer: SearchAnswer, *, explain: bool = False) -> dict[str, Any
     body: dict[str, Any] = {
         "results": [_answer(item, explain=explain) for item in answer.answers],
         "took_ms": round(answer.took_ms, 3),
+        "step": answer.step,
     }
     if answer.session_id is not None and answer.memory is not None:
         body["session_id"] = answer.session_id
@@ -33,6 +34,7 @@ def call_json(answer: CallAnswer) -> dict[str, Any]:
         "server": entry.server,
         "generation": entry.generation,
         "latency_ms": round(answer.latency_ms, 3),
+        "step": answer.step,
     }
     if answer.memory is not None:
         body["memory"] = change_json(answer.memory)

@@ -11,13 +11,14 @@ from pydantic_settings import SettingsConfigDict
 
 from domain.errors import InvalidInput
 from domain.sessions import MemoryMode
+from gateway.log_settings import LogSettings
 from gateway.model_settings import ModelSettings
 
 DEFAULT_PORT = 8420
 _MIB = 1024 * 1024
 
 
-class Settings(ModelSettings):
+class Settings(ModelSettings, LogSettings):
     """What an operator may set. Immutable, made once, handed down from the composition root."""
 
     model_config = SettingsConfigDict(env_prefix="TOOLCRIB_", frozen=True, extra="ignore")

@@ -14,6 +14,7 @@ from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from gateway.freshness import Freshness
 from gateway.journal import Journal
+from gateway.log_keeper import LogKeeper
 from gateway.models import Embedders, Models, open_models, tool_texts
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
@@ -22,6 +23,8 @@ from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
 from gateway.use_cases.enrich import Enrich
+from gateway.use_cases.exploration import ExploringSearch
+from gateway.use_cases.feedback import Feedback
 from gateway.use_cases.launches import Launches
 from gateway.use_cases.naming import Naming
 from gateway.use_cases.results import ResultLimits, Results
@@ -63,12 +66,14 @@ class Toolcrib:
     replicas: Replicas
     schedule: SyncSchedule
     journal: Journal
+    keeper: LogKeeper
     freshness: Freshness
     catalogue: CatalogueReader
     sessions: Sessions
     results: Results
     search: Search
     call: Call
+    feedback: Feedback
     servers: Servers
     naming: Naming
     authorizer: Authorizer
@@ -102,6 +107,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         stack.callback(crib.results.close)
         stack.push_async_callback(crib.authorizer.aclose)
         stack.push_async_callback(crib.pool.aclose)
+        await crib.keeper.load()
         await _warm(crib)
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
@@ -110,6 +116,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         background += [crib.lead.run(), crib.replicas.run(), crib.lead.while_leading(crib.engine.serve)]
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
+            background.append(crib.keeper.run())
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
@@ -117,10 +124,13 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
 
 def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) -> Toolcrib:
     freshness = Freshness(lambda: models.versioned(index.version))
-    journal = Journal(store.events, freshness.versions)
+    keeper = LogKeeper(store, settings.log_rules)
+    journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index.serving)
-    searcher = models.searcher(index, tool_texts(catalogue))
+    searcher = ExploringSearch(
+        models.searcher(index, tool_texts(catalogue)), lambda tenant: keeper.rules(tenant).exploration
+    )
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
     pool = ServerPool(
@@ -155,12 +165,14 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead)),
         schedule=schedule,
         journal=journal,
+        keeper=keeper,
         freshness=freshness,
         catalogue=catalogue,
         sessions=sessions,
         results=results,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
+        feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,

@@ -1,4 +1,4 @@
-"""The append-only log of decisions and outcomes. There is no update and no delete here."""
+"""The append-only log of decisions and outcomes. There is no update; what a tenant's rules let go is deleted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import Event, EventKind, Outcome, Versions
-from store.database import Database
+from domain.events import Actor, Event, EventKind, Outcome, Versions
+from domain.log_rules import LogRules
+from store.database import CHUNK, Database
 from store.json_text import decode, encode
 from store.numbering import Numbered, allocate
 from store.tables import EVENTS
@@ -55,6 +56,35 @@ class EventRepository:
         rows = await self._database.rows(query.order_by(EVENTS.c.seq).limit(limit))
         return [LoggedEvent(row.seq, _event(row)) for row in rows]
 
+    async def find(self, tenant: str, event_id: str) -> LoggedEvent | None:
+        """One event by its id."""
+        rows = await self._database.rows(select(EVENTS).where(EVENTS.c.tenant == tenant, EVENTS.c.id == event_id))
+        return LoggedEvent(rows[0].seq, _event(rows[0])) if rows else None
+
+    async def tenants(self) -> list[str]:
+        """Those that have events."""
+        return [row[0] for row in await self._database.rows(select(EVENTS.c.tenant).distinct())]
+
+    async def forget(self, tenant: str, rules: LogRules, now: float) -> int:
+        """Delete what is older or more than the rules allow, the oldest first; returns how many there were.
+
+        In small transactions: the writer of the log waits for none of them long.
+        """
+        last = select(EVENTS.c.seq).where(EVENTS.c.tenant == tenant)
+        beyond = last.order_by(EVENTS.c.seq.desc()).offset(rules.max_events).limit(1).scalar_subquery()
+        old = (EVENTS.c.tenant == tenant, EVENTS.c.at < now - rules.retention_s)
+        surplus = (EVENTS.c.tenant == tenant, EVENTS.c.seq <= func.coalesce(beyond, 0))
+        return sum([await self._delete(where) for where in (old, surplus)])
+
+    async def _delete(self, where: tuple[ColumnElement[bool], ...]) -> int:
+        gone = 0
+        while True:
+            rows = await self._database.rows(select(EVENTS.c.tenant, EVENTS.c.seq).where(*where).limit(CHUNK))
+            if not rows:
+                return gone
+            these = (EVENTS.c.tenant == rows[0].tenant, EVENTS.c.seq.in_([row.seq for row in rows]))
+            gone += await self._database.quick(delete(EVENTS).where(*these), {})
+
 
 def _row(event: Event) -> dict[str, Any]:
     return {
@@ -70,6 +100,8 @@ def _row(event: Event) -> dict[str, Any]:
         "latency_ms": event.latency_ms,
         "versions": encode(asdict(event.versions)),
         "body": encode(event.body),
+        "actor": event.actor.value,
+        "cost": event.cost,
     }
 
 
@@ -86,5 +118,14 @@ def _event(row: Row[Any]) -> Event:
         latency_ms=row.latency_ms,
         versions=Versions(**decode(row.versions)),
         body=decode(row.body),
+        actor=_actor(row),
+        cost=row.cost or 0.0,
         id=row.id,
     )
+
+
+def _actor(row: Row[Any]) -> Actor:
+    """Of rows from before actors were written, an agent took the calls."""
+    if row.actor is not None:
+        return Actor(row.actor)
+    return Actor.AGENT if row.kind == EventKind.CALL else Actor.GATEWAY

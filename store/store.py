@@ -18,6 +18,7 @@ from store.held_launches import HeldLaunchRepository
 from store.held_tools import HeldToolRepository
 from store.keyring import KEY_FILE, FileKeys, KeyRing, NoKeys
 from store.leases import LeaseRepository
+from store.log_rules import LogRulesRepository
 from store.migrate import migrate
 from store.notices import Notices
 from store.overlays import OverlayRepository
@@ -53,6 +54,7 @@ class Store:
         self.vectors = VectorRepository(database)
         self.sessions = SessionRepository(database)
         self.events = EventRepository(database)
+        self.log_rules = LogRulesRepository(database)
         self.runs = SyncRunRepository(database)
         self.leases = LeaseRepository(database)
         self.notices = Notices(database)

@@ -219,8 +219,18 @@ EVENTS = Table(
     Column("latency_ms", Double, nullable=False),
     Column("versions", Text, nullable=False),  # JSON object
     Column("body", Text, nullable=False),  # JSON object
+    Column("actor", Text),  # null in rows of versions before 0040: the gateway, or of a call the agent
+    Column("cost", Double),  # null likewise
     Index("events_by_id", "tenant", "id", unique=True),
     Index("events_by_session", "tenant", "session_id", "seq"),
+    Index("events_by_age", "tenant", "at"),
+)
+
+LOG_RULES = Table(
+    "log_rules",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("rules", Text, nullable=False),  # JSON: the fields of domain.log_rules.LogRules that the tenant has set
 )
 
 SYNC_RUNS = Table(

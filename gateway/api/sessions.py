@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.sessions import MemoryMode, PrunerKind
 from gateway.api.dependencies import Caller, Crib
 from gateway.session_presenters import change_json, memory_json, session_json
+from gateway.use_cases.feedback import Judgement
 from gateway.use_cases.session_options import SessionOptions
 from gateway.use_cases.sessions import MemoryEdit
 
@@ -38,6 +39,16 @@ class EditBody(BaseModel):
     remove: list[str] = []
     pin: list[str] = []
     unpin: list[str] = []
+
+
+class FeedbackBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    step: str | None = Field(default=None, description="The `step` of a search or a call; none: the whole session.")
+    success: float | None = Field(default=None, description="0 to 1: how well it turned out.")
+    checklist: dict[str, bool | None] = Field(default={}, description="Item -> passed; null where it did not apply.")
+    answered: bool = Field(default=False, description="The agent has answered its user.")
+    note: str = ""
 
 
 @router.post("/sessions", status_code=201)
@@ -80,3 +91,9 @@ async def memory(session_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
 async def edit(session_id: str, body: EditBody, crib: Crib, caller: Caller) -> dict[str, Any]:
     """Add, remove, pin and unpin by exact name; unknown removals are reported, unknown additions refused."""
     return change_json(await crib.sessions.edit(caller, session_id, MemoryEdit(**body.model_dump())))
+
+
+@router.post("/sessions/{session_id}/feedback", status_code=201)
+async def feedback(session_id: str, body: FeedbackBody, crib: Crib, caller: Caller) -> dict[str, Any]:
+    """Say how a step or the session turned out; it goes into the log, from which policies learn."""
+    return {"id": await crib.feedback(caller, session_id, Judgement(**body.model_dump()))}

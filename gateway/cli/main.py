@@ -18,6 +18,7 @@ from gateway.cli import (
     evaluate_memory,
     import_servers,
     review,
+    rl,
     search,
     secrets,
     serve,
@@ -51,6 +52,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(sessions.app, name="sessions")
 evaluate.app.command("memory")(evaluate_memory.memory)
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(rl.app, name="rl")
 app.command("doctor")(doctor.doctor)
 
 ENTRY_POINTS = "toolcrib.commands"
@@ -84,10 +86,19 @@ def _root(
             logging.getLogger(chatty).setLevel(quiet)
 
 
+def _join(name: str, commands: typer.Typer) -> None:
+    """Commands under a name that we have join ours; others are a group of their own."""
+    ours = next((group.typer_instance for group in app.registered_groups if group.name == name), None)
+    if ours is None:
+        app.add_typer(commands, name=name)
+    else:
+        ours.registered_commands += commands.registered_commands
+
+
 def main() -> None:
     """The console script."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        app.add_typer(entry.load(), name=entry.name)
+        _join(entry.name, entry.load())
     try:
         app(standalone_mode=True)
     except ToolcribError as error:

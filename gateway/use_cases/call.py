@@ -23,12 +23,15 @@ from domain.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from domain.events import Event, EventKind, Outcome
+from domain.events import Actor, Event, EventKind, Outcome, new_id
 from domain.identity import Principal
-from domain.memory import MemoryChange
+from domain.memory import MemoryChange, ToolMemory
+from domain.tokens import BYTES_PER_TOKEN
 from domain.tools import ToolState
 from gateway.journal import Journal
+from gateway.log_redaction import ARGUMENTS
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.results import Page, Results
 from gateway.use_cases.sessions import Sessions
 from servers.ports import Pool
@@ -36,6 +39,9 @@ from servers.ports import Pool
 MAX_TIMEOUT_S = 3600.0
 _SUGGESTIONS = 3
 _INVALID_PARAMS = -32602
+
+MOST_ARGUMENT_CHARS = 16_384
+"""Larger arguments are logged by their hash alone, whatever the tenant's rules say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,24 @@ class CallAnswer:
     latency_ms: float
     memory: MemoryChange | None = None
     page: Page | None = None  # which page of the result `raw` holds, where it is too large to be handed out whole
+    step: str = ""  # its id in the event log
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    """What may be written of a call that is under way."""
+
+    asked: Invocation
+    held: ToolMemory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a call ended."""
+
+    outcome: Outcome
+    error: str | None = None
+    content: Any = None
 
 
 class Call:
@@ -85,11 +109,11 @@ class Call:
         started = time.perf_counter()
         tool: ServedTool | None = None
         # A handle is logged once it is known to be this principal's.
-        logged = asked if asked.session_id is None else replace(asked, session_id=None)
+        logged = _Logged(asked if asked.session_id is None else replace(asked, session_id=None))
         try:
             if asked.session_id is not None:
-                await self._sessions.show(principal, asked.session_id)
-                logged = asked
+                _, held = await self._sessions.show(principal, asked.session_id)
+                logged = _Logged(asked, held)
             tool = await self._resolve(principal, asked.tool)
             server = await self._catalogue.server(principal.tenant, tool.entry.server)
             if not server.enabled:
@@ -106,15 +130,15 @@ class Call:
             )
             result, page = await self._results.fit(principal, asked.session_id, result, inline=asked.inline)
         except ToolcribError as error:
-            self._record(principal, logged, tool, _outcome_of(error), started, {"error": error.code})
+            self._record(principal, logged, tool, _Ended(_outcome_of(error), error.code), started)
             raise
         outcome = Outcome.TOOL_ERROR if result.is_error else Outcome.OK
-        self._record(principal, logged, tool, outcome, started, {})
+        step = self._record(principal, logged, tool, _Ended(outcome, content=result.raw.get("content")), started)
         memory = None
         if asked.session_id is not None:
             with contextlib.suppress(SessionNotFound):  # it ended during the call, whose result is there nevertheless
                 memory = await self._sessions.used(principal, asked.session_id, tool)
-        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page)
+        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page, step)
 
     async def _resolve(self, principal: Principal, name: str) -> ServedTool:
         tool = (await self._catalogue.get_many(principal.tenant, [name])).get(name)
@@ -134,15 +158,10 @@ class Call:
         return f"No tool is called {name[:128]!r}; {hint}"
 
     def _record(
-        self,
-        principal: Principal,
-        asked: Invocation,
-        tool: ServedTool | None,
-        outcome: Outcome,
-        started: float,
-        more: Mapping[str, Any],
-    ) -> None:
-        at, latency_ms = time.time(), (time.perf_counter() - started) * 1e3
+        self, principal: Principal, logged: _Logged, tool: ServedTool | None, ended: _Ended, started: float
+    ) -> str:
+        at, latency_ms, step = time.time(), (time.perf_counter() - started) * 1e3, new_id()
+        keeps_arguments = self._journal.rules(principal.tenant).arguments
 
         def event() -> Event:
             return Event(
@@ -150,19 +169,24 @@ class Call:
                 subject=principal.subject,
                 kind=EventKind.CALL,
                 at=at,
-                session_id=asked.session_id,
-                outcome=outcome,
+                session_id=logged.asked.session_id,
+                outcome=ended.outcome,
                 latency_ms=latency_ms,
                 body={
-                    "tool_id": tool.entry.tool_id if tool else asked.tool,
+                    "tool_id": tool.entry.tool_id if tool else logged.asked.tool,
                     "server": tool.entry.server if tool else None,
                     "contract_hash": tool.entry.document.contract_hash if tool else None,
-                    "arguments_hash": _arguments_hash(asked.arguments),
-                    **more,
+                    **_arguments_record(logged.asked.arguments, keeps_values=keeps_arguments),
+                    **({} if ended.error is None else {"error": ended.error}),
+                    **({} if logged.held is None else memory_record(logged.held)),
                 },
+                actor=Actor.AGENT,
+                cost=_tokens(ended.content),
+                id=step,
             )
 
         self._journal.record_soon(event)
+        return step
 
 
 def _owner(principal: Principal, asked: Invocation) -> str:
@@ -170,12 +194,23 @@ def _owner(principal: Principal, asked: Invocation) -> str:
     return canonical_json([principal.subject, asked.session_id, None if asked.session_id else asked.client])
 
 
-def _arguments_hash(arguments: Mapping[str, Any]) -> str | None:
-    """None for what is no JSON: such a call is refused, and its record must not fail on it."""
+def _arguments_record(arguments: Mapping[str, Any], *, keeps_values: bool) -> dict[str, Any]:
+    """Their hash; None for what is no JSON: such a call is refused, and its record must not fail on it. And the values
+    themselves, where the tenant wants them and they are small.
+    """
     try:
-        return sha256_hex(canonical_json(arguments))
+        text = canonical_json(arguments)
     except (ValueError, TypeError, RecursionError):
-        return None
+        return {"arguments_hash": None}
+    keeps_values = keeps_values and len(text) <= MOST_ARGUMENT_CHARS
+    return {"arguments_hash": sha256_hex(text), **({ARGUMENTS: arguments} if keeps_values else {})}
+
+
+def _tokens(content: Any) -> int:
+    """Estimated tokens of the texts of a result; whatever an upstream put there."""
+    blocks = content if isinstance(content, list) else ()
+    texts = (block.get("text") for block in blocks if isinstance(block, dict))
+    return sum(len(text) for text in texts if isinstance(text, str)) // BYTES_PER_TOKEN
 
 
 def _outcome_of(error: ToolcribError) -> Outcome:

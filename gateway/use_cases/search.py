@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from domain.candidates import Candidate, Ranking
 from domain.errors import InvalidInput
-from domain.events import Event, EventKind, Outcome
+from domain.events import Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange
 from domain.tools import ToolState
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.sessions import Sessions
 from index.ports import SearchRequest
 from index.searcher import Searcher
@@ -70,6 +74,7 @@ class SearchAnswer:
     session_id: str | None = None
     memory: MemoryChange | None = None
     took_ms: float = field(default=0.0)
+    step: str = ""  # its id in the event log
 
     @property
     def tools(self) -> list[ServedTool]:
@@ -128,8 +133,8 @@ class Search:
             reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
             memory = await self._sessions.remember(principal, session_id, answer.tools, reason)
         took_ms = (time.perf_counter() - started) * 1e3
-        answer = replace(answer, session_id=session_id, memory=memory, took_ms=took_ms)
-        self._journal.record(self._event(principal, request, answer))
+        answer = replace(answer, session_id=session_id, memory=memory, took_ms=took_ms, step=new_id())
+        self._journal.record_soon(partial(_event, principal, request, answer, time.time()))
         return answer
 
     async def _hydrate(self, tenant: str, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
@@ -148,32 +153,38 @@ class Search:
             for ranking in rankings
         )
 
-    def _event(self, principal: Principal, request: SearchRequest, answer: SearchAnswer) -> Event:
-        return Event(
-            tenant=principal.tenant,
-            subject=principal.subject,
-            kind=EventKind.SEARCH,
-            at=time.time(),
-            session_id=answer.session_id,
-            outcome=Outcome.OK if answer.tools else Outcome.EMPTY,
-            latency_ms=answer.took_ms,
-            body={
-                "k": request.k,
-                "profile": request.profile,
-                "answers": [
-                    {
-                        "query": item.ranking.query,
-                        "abstained": item.ranking.abstained,
-                        "degraded": item.ranking.degraded,
-                        "timings_ms": dict(item.ranking.timings_ms),
-                        "candidates": [
-                            {"tool_id": c.tool_id, "score": c.score, "stages": dict(c.stages)}
-                            for c in item.ranking.candidates
-                        ],
-                        "shown": [found.candidate.tool_id for found in item.found],
-                    }
-                    for item in answer.answers
-                ],
-                "evicted": answer.memory.evicted if answer.memory else (),
-            },
-        )
+
+def _event(principal: Principal, request: SearchRequest, answer: SearchAnswer, at: float) -> Event:
+    tools = answer.tools
+    return Event(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        kind=EventKind.SEARCH,
+        at=at,
+        session_id=answer.session_id,
+        outcome=Outcome.OK if tools else Outcome.EMPTY,
+        propensity=math.prod(item.ranking.propensity for item in answer.answers),
+        latency_ms=answer.took_ms,
+        body={
+            "k": request.k,
+            "profile": request.profile,
+            "answers": [_answer_record(item) for item in answer.answers],
+            "evicted": answer.memory.evicted if answer.memory else (),
+            **({} if answer.memory is None else memory_record(answer.memory.memory, before=answer.memory)),
+        },
+        cost=sum(tool.tokens for tool in tools),
+        id=answer.step,
+    )
+
+
+def _answer_record(item: Answer) -> dict[str, Any]:
+    ranking = item.ranking
+    return {
+        "query": ranking.query,
+        "abstained": ranking.abstained,
+        "degraded": ranking.degraded,
+        "timings_ms": ranking.timings_ms,
+        "candidates": [{"tool_id": c.tool_id, "score": c.score, "stages": c.stages} for c in ranking.candidates],
+        "shown": [found.candidate.tool_id for found in item.found],
+        "propensity": ranking.propensity,
+    }

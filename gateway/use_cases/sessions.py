@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from domain.errors import Conflict, InvalidInput
-from domain.events import Event, EventKind
 from domain.identity import Principal
 from domain.memory import MemoryChange, ToolMemory
 from domain.memory_entries import MemoryEntry
@@ -17,6 +17,7 @@ from domain.sessions import MemoryMode, Session
 from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
+from gateway.use_cases.memory_record import memory_event
 from gateway.use_cases.session_options import SessionDefaults, SessionOptions
 from store.store import Store
 
@@ -197,26 +198,9 @@ class Sessions:
             principal.tenant, _owner(principal), session_id, apply, time.time()
         )
         if change.added or change.removed or change.evicted or change.refused or change.deferred:
-            self._journal.record(
-                Event(
-                    tenant=principal.tenant,
-                    subject=principal.subject,
-                    kind=EventKind.MEMORY,
-                    at=time.time(),
-                    session_id=session_id,
-                    latency_ms=(time.perf_counter() - started) * 1e3,
-                    body={
-                        "reason": reason,
-                        "added": change.added,
-                        "removed": change.removed,
-                        "evicted": change.evicted,
-                        "refused": change.refused,
-                        "deferred": change.deferred,
-                        "turn": change.memory.turn,
-                        "held": len(change.memory),
-                        "tokens": change.memory.tokens,
-                    },
-                )
+            latency_ms = (time.perf_counter() - started) * 1e3
+            self._journal.record_soon(
+                partial(memory_event, principal, session_id, reason, change, (time.time(), latency_ms))
             )
         return change
 

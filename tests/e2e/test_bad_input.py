@@ -73,6 +73,6 @@ def test_a_terminated_gateway_closes_everything_it_opened(data: Path) -> None:
         assert gateway.process.wait(timeout=60) == 0
     assert not (data / "gateway.json").exists()
     assert not any(child.is_running() for child in children)
-    with serving(data) as gateway, urllib.request.urlopen(f"{gateway.url}/api/v1/trajectories") as log:
+    with serving(data) as gateway, urllib.request.urlopen(f"{gateway.url}/api/v1/events") as log:
         asked = [event["body"]["answers"][0]["query"] for event in map(json.loads, log) if event["kind"] == "search"]
     assert [f"echo {number}" for number in range(5)] == asked[-5:]

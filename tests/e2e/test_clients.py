@@ -88,7 +88,7 @@ async def test_what_a_session_holds_is_visible_over_http(demo_gateway: GatewayPr
         assert entry["uses"] == 1
         assert entry["reason"] == "search: what time is it in another city"
         assert entry["tokens"] > 0
-        lines = (await http.get("/trajectories")).text.splitlines()
+        lines = (await http.get("/events")).text.splitlines()
     events = [event for event in map(json.loads, lines) if event["session_id"] == session]
     assert [event["kind"] for event in events] == ["memory", "search", "call"]
     search = events[1]

@@ -18,7 +18,7 @@ def test_a_server_is_added_found_and_called_without_a_gateway(tmp_path: Path) ->
     assert added.returncode == 0, added.stderr
     found = command_json(data, "search", "echo", "a", "text")
     assert "ref__echo" in [candidate["tool_id"] for candidate in found["results"][0]["candidates"]]
-    with serving(data) as gateway, urllib.request.urlopen(f"{gateway.url}/api/v1/trajectories") as log:
+    with serving(data) as gateway, urllib.request.urlopen(f"{gateway.url}/api/v1/events") as log:
         consents = [event for event in map(json.loads, log) if event["kind"] == "consent"]
     assert [(event["subject"], event["body"]["command"]) for event in consents] == [("local", REFERENCE)]
     called = command(data, "call", "ref__echo", "--arguments", json.dumps({"text": "hello"}))

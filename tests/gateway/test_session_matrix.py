@@ -200,7 +200,7 @@ async def test_no_listing_shows_a_stranger_that_the_session_exists(
     app: FastAPI, http: httpx2.AsyncClient, session: str
 ) -> None:
     listings = [path for path, methods in app.openapi()["paths"].items() if "get" in methods and "{" not in path]
-    assert {"/api/v1/sessions", "/api/v1/trajectories"} <= set(listings)
+    assert {"/api/v1/sessions", "/api/v1/trajectories", "/api/v1/events"} <= set(listings)
     for who in STRANGERS:
         for path in listings:
             answer = await http.get(path, headers={"x-test-principal": who})

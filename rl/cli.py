@@ -1,0 +1,29 @@
+"""The commands that this room adds to `toolcrib rl` (entry point `toolcrib.commands`).
+
+Every start of the command line loads this file, so it imports what a command needs when it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+Log = Annotated[Path, typer.Option("--log", help="File that `toolcrib rl export` wrote.")]
+
+
+@app.command()
+def evaluate(
+    log: Log,
+    target: Annotated[str, typer.Option("--policy", help="greedy, uniform, or softmax:TEMPERATURE over the scores.")],
+    floor: Annotated[float, typer.Option(help="Least effective sample size.")] = 100.0,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Take steps of several index versions together.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,  # noqa: FBT002
+) -> None:
+    """What a policy would have earned on logged decisions (IPS, SNIPS, doubly robust), without running it."""
+    from rl.ope.command import evaluate_log, show  # noqa: PLC0415 - numpy, which no other command has to load
+
+    show(evaluate_log(log, target, floor=floor, mixed=mixed), as_json=as_json)
