@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from domain.errors import StoreUnavailable
 from store.failures import named_failures
+from store.sqlite_hand import SqliteHand
 
 T = TypeVar("T")
 
@@ -58,13 +59,14 @@ class Database:
         if self.is_sqlite:
             self._reader, self._writer = self._engine, self._engine.execution_options(writes=True)
             self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock()
-            self._quick = _sqlite_engine(url, pool_size=1, max_overflow=0, pool_reset_on_return=None)
+            self._quick: AsyncEngine | None = None
+            self._hand = SqliteHand(url, _PRAGMAS)
         else:
             self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             self._writer = self._engine.execution_options(origin=self.id)
             self._turn = nullcontext()
-            self._quick = _postgres_engine(url, self.id, pre_ping=False, synchronous_commit="off")
-            self._quick = self._quick.execution_options(isolation_level="AUTOCOMMIT")
+            quick = _postgres_engine(url, self.id, pre_ping=False, synchronous_commit="off")
+            self._quick = quick.execution_options(isolation_level="AUTOCOMMIT")
         self._running: set[asyncio.Task[Any]] = set()
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
@@ -95,14 +97,18 @@ class Database:
         return await self.unbroken(write())
 
     async def quick(self, statement: Executable, values: Mapping[str, Any]) -> int:
-        """How many rows one writing statement touched. On PostgreSQL it is one round trip that does not wait for the
-        disk: a crash of the database may lose what was written in its last second, but never leave half of it.
+        """How many rows one writing statement touched. Neither database waits for the disk: a crash of the machine may
+        lose what was written in its last second, but never leave half of it. PostgreSQL is asked in one round trip,
+        SQLite in one step of one thread.
 
         The statement must bear to be sent again: a connection that turns out to be dead is replaced once.
         """
 
         async def once() -> int:
-            async with self._turn, self._quick.connect() as connection:
+            if self._quick is None:
+                async with self._turn:
+                    return await self._hand.execute(statement, values)
+            async with self._quick.connect() as connection:
                 return (await connection.execute(statement, values)).rowcount
 
         async def write() -> int:
@@ -156,7 +162,10 @@ class Database:
         """Wait for what is under way, then close every connection."""
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
-        await self._quick.dispose()
+        if self._quick is None:
+            await self._hand.close()
+        else:
+            await self._quick.dispose()
 
 
 def _sqlite_engine(url: URL, **pooling: Any) -> AsyncEngine:
