@@ -1,27 +1,51 @@
-"""The shortest agent loop over Toolcrib: search, check out, call, give back. Start `toolcrib serve` first.
+"""The shortest agent loop over Toolcrib: one turn per message, tools bound natively, calls by name.
 
-python examples/agent_loop.py "current time in a city"
+    toolcrib serve                                     # in another terminal
+    python examples/agent_loop.py "What time is it in Tokyo?"
+
+The model is left out: `choose` stands where yours is asked, and takes the first tool it is given. For an MCP host none
+of this is needed; it is pointed at http://127.0.0.1:8420/mcp.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from mcp import Client
+from toolcrib_client import Toolcrib, ToolcribError
 
-ADDRESS = "http://127.0.0.1:8420/mcp"
+ADDRESS = "http://127.0.0.1:8420"
 
 
-async def main(need: str) -> None:
-    async with Client(ADDRESS) as toolcrib:
-        found = await toolcrib.call_tool("search_tools", {"queries": [need]})
-        answer, memory = (getattr(block, "text", "") for block in found.content)
-        for tool in json.loads(answer)["results"][0]["tools"]:
-            print(tool["name"], "-", tool.get("description", "")[:80])
-        print(memory)  # the session's handle and how many tools it holds; pass the handle on with each call
+def choose(tools: Sequence[dict[str, Any]]) -> tuple[str, dict[str, Any]] | None:
+    """What a model would say: which tool, with which arguments. Replace it by a request to yours with `tools`."""
+    for tool in tools:
+        function = tool["function"]
+        if not function["parameters"].get("required"):
+            return function["name"], {}
+    return None
+
+
+async def main(address: str, messages: Sequence[str]) -> None:
+    async with Toolcrib(address) as crib:
+        session = await crib.open(mode="workflow")
+        for message in messages:
+            turn = await session.turn([message], format="openai")
+            print(f"turn {turn.number}: {message}")
+            print(f"  bound: {', '.join(turn.names) or 'nothing fits'}")
+            chosen = choose(turn.tools)
+            if chosen is not None:
+                result = await session.run(*chosen)
+                print(f"  {chosen[0]}: {result.text[:200]}")
+        memory = await session.memory()
+        print(f"held at the end: {', '.join(held.tool_id for held in memory.held)}; about {memory.tokens} tokens")
+        await session.forget()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(" ".join(sys.argv[1:]) or "current time in a city"))
+    try:
+        asyncio.run(main(ADDRESS, sys.argv[1:] or ["What time is it in Tokyo?", "Read a file of mine."]))
+    except ToolcribError as error:
+        sys.exit(error.message)

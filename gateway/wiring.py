@@ -33,6 +33,7 @@ from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
 from gateway.use_cases.session_options import SessionDefaults
 from gateway.use_cases.sessions import Sessions
+from gateway.use_cases.turns import Turns
 from index.live import LiveIndex, Place, open_live
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
@@ -72,6 +73,7 @@ class Toolcrib:
     sessions: Sessions
     results: Results
     search: Search
+    turns: Turns
     call: Call
     feedback: Feedback
     servers: Servers
@@ -152,6 +154,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
     lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
     engine = ReplicatedSyncs(SyncEngine(store, pool, indexer, on_run=on_run, lease=lead.lease), store, lead)
+    search = Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k))
     schedule = SyncSchedule(engine, store.servers.everywhere, Pace(poll_s=settings.poll_s))
     return Toolcrib(
         settings=settings,
@@ -170,7 +173,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         catalogue=catalogue,
         sessions=sessions,
         results=results,
-        search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
+        search=search,
+        turns=Turns(sessions, search, catalogue),
         call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),

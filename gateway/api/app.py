@@ -28,6 +28,7 @@ from gateway.api import (
     sync,
     tools,
     trajectories,
+    turns,
 )
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
@@ -83,6 +84,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
         calls,
         results,
         sessions,
+        turns,
         secrets,
         trajectories,
     ):
