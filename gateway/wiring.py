@@ -73,7 +73,6 @@ class Toolcrib:
     sessions: Sessions
     results: Results
     search: Search
-    turns: Turns
     call: Call
     feedback: Feedback
     servers: Servers
@@ -83,6 +82,11 @@ class Toolcrib:
     launches: Launches
     reviews: Reviews
     enrich: Enrich
+
+    @property
+    def turns(self) -> Turns:
+        """Of agent loops that announce them."""
+        return Turns(self.sessions, self.search, self.catalogue)
 
 
 @asynccontextmanager
@@ -154,7 +158,6 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
     lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
     engine = ReplicatedSyncs(SyncEngine(store, pool, indexer, on_run=on_run, lease=lead.lease), store, lead)
-    search = Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k))
     schedule = SyncSchedule(engine, store.servers.everywhere, Pace(poll_s=settings.poll_s))
     return Toolcrib(
         settings=settings,
@@ -173,8 +176,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         catalogue=catalogue,
         sessions=sessions,
         results=results,
-        search=search,
-        turns=Turns(sessions, search, catalogue),
+        search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),

@@ -204,7 +204,9 @@ async def test_an_operation_on_postgresql_is_one_round_trip(postgres_url: str) -
 
 async def test_a_change_does_not_wait_for_the_disk_of_postgresql(postgres_url: str) -> None:
     store = await Store.open(postgres_url)
-    async with store.sessions._database._quick.connect() as connection:
+    quick = store.sessions._database._quick
+    assert quick is not None
+    async with quick.connect() as connection:
         assert (await connection.exec_driver_sql("SHOW synchronous_commit")).scalar_one() == "off"
     await store.close()
 
