@@ -77,6 +77,11 @@ class ToolMemory:
         """Estimated prompt tokens of everything held."""
         return sum(entry.tokens for entry in self.entries.values())
 
+    def contract_of(self, tool_id: str) -> str:
+        """The beginning of the contract's hash as it was seen, of a tool that is held, or was; empty when unknown."""
+        known = self.entries.get(tool_id) or self.folded.get(tool_id)
+        return "" if known is None else known.contract
+
     def add(self, incoming: Iterable[MemoryEntry]) -> MemoryChange:
         """Take tools in, counted before each comes. Held ones keep their place, history and pin; folded ones come back
         with theirs.
@@ -143,7 +148,7 @@ def _folding(folded: Mapping[str, FoldedTool], leaving: Iterable[MemoryEntry], t
     lines = dict(folded)
     for entry in leaving:
         lines.pop(entry.tool_id, None)
-        lines[entry.tool_id] = FoldedTool(entry.tool_id, entry.reason, entry.uses, turn)
+        lines[entry.tool_id] = FoldedTool(entry.tool_id, entry.reason, entry.uses, turn, entry.contract)
     return dict(list(lines.items())[-MAX_FOLDED:])
 
 
@@ -165,7 +170,9 @@ class _Filling:
         held = self._entries.get(entry.tool_id)
         if held is not None:
             last = max(held.last_used_at, entry.last_used_at)
-            self._entries[entry.tool_id] = replace(held, last_used_at=last, seen_turn=turn, released=False)
+            contract = entry.contract or held.contract
+            seen = replace(held, last_used_at=last, seen_turn=turn, contract=contract, released=False)
+            self._entries[entry.tool_id] = seen
             return
         if not self._make_room(entry):
             self._refused.append(entry.tool_id)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTRACT_CHARS = 16
+"""Hex digits kept of a contract's hash. To pass for the version that was seen, another would have to match all 64 bits,
+2^63 tries on average; whole hashes would double what a session's row holds.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEntry:
@@ -18,6 +23,7 @@ class MemoryEntry:
     pinned: bool = False
     added_turn: int = 0
     seen_turn: int = 0  # the last turn in which it was found or called
+    contract: str = ""  # the beginning of the hash of the contract that its finder saw; empty when nobody knows
     released: bool = False  # given back while the tool array must not shrink: it is the first to leave
 
 
@@ -29,3 +35,4 @@ class FoldedTool:
     reason: str
     uses: int
     turn: int  # in which it left
+    contract: str = ""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from domain.error_codes import error_for
-from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
+from domain.errors import InvalidInput, ToolcribError, ToolRemoved, UpstreamRefused
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
 
@@ -106,4 +106,7 @@ def _problem(response: httpx2.Response) -> ToolcribError:
     detail = str(body.get("detail", f"The gateway answered {response.status_code}."))
     if "rpc_code" in body:
         return UpstreamRefused(detail, rpc_code=int(body["rpc_code"]), data=body.get("rpc_data"))
-    return error_for(str(body.get("code", "")), detail, body.get("retry_after_s"))
+    error = error_for(str(body.get("code", "")), detail, body.get("retry_after_s"))
+    if isinstance(error, ToolRemoved):
+        error.successor = body.get("successor")
+    return error

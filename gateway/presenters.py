@@ -136,6 +136,7 @@ def _found(found: Found, *, explain: bool) -> dict[str, Any]:
         "server": entry.server,
         "score": round(found.candidate.score, 6),
         "generation": entry.generation,
+        "contract_hash": entry.document.contract_hash,
         "last_verified": found.last_verified,
         "definition": found.tool.definition,
     }

@@ -2,10 +2,12 @@
 
     {"v": 2, "reasons": ["search: list files"], "times": [1700000000.0], "turn": 3, "state": 1, "tools": [
         [tool_id, reason, added_at, tokens, last_used_at, uses, flags, added_turn, seen_turn]],
-     "folded": [[tool_id, reason, uses, turn]]}
+     "folded": [[tool_id, reason, uses, turn]],
+     "seen": [contract of each tool, then of each folded one]}
 
 `reason`, `added_at` and `last_used_at` are positions: the tools that one search brought share them. A long document is
-deflated. Limits and mode are columns. Version 1 had no turns, no folded tools, and its times in place.
+deflated. `seen` came later and may be absent. Limits and mode are columns. Version 1 had no turns, no folded tools, and
+its times in place.
 """
 
 from __future__ import annotations
@@ -56,6 +58,10 @@ def encode_memory(memory: ToolMemory) -> str:
         "state": _ACTED * memory.acted + _STEPPED * memory.stepped,
         "tools": tools,
         "folded": folded,
+        "seen": [
+            *(entry.contract for entry in memory.entries.values()),
+            *(line.contract for line in memory.folded.values()),
+        ],
     }
     text = encode(document)
     if len(text) < _LONG:
@@ -70,15 +76,17 @@ def decode_memory(text: str, mode: MemoryMode, limits: SessionLimits) -> ToolMem
     if document["v"] == 1:
         return ToolMemory(limits, mode, _entries_of_version_1(document))
     reasons, times, state = document["reasons"], document["times"], document["state"]
+    seen = iter(document.get("seen", ()))
     entries = {
         tool_id: MemoryEntry(
             tool_id, reasons[reason], times[added], tokens, times[last], uses,
-            bool(flags & _PINNED), added_turn, seen_turn, bool(flags & _RELEASED),
+            bool(flags & _PINNED), added_turn, seen_turn, next(seen, ""), bool(flags & _RELEASED),
         )
         for tool_id, reason, added, tokens, last, uses, flags, added_turn, seen_turn in document["tools"]
     }  # fmt: skip
     folded = {
-        tool_id: FoldedTool(tool_id, reasons[reason], uses, turn) for tool_id, reason, uses, turn in document["folded"]
+        tool_id: FoldedTool(tool_id, reasons[reason], uses, turn, next(seen, ""))
+        for tool_id, reason, uses, turn in document["folded"]
     }
     acted, stepped = bool(state & _ACTED), bool(state & _STEPPED)
     return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped)

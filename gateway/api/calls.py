@@ -27,6 +27,13 @@ class CallBody(BaseModel):
     inline: bool = Field(
         default=True, description="False: a result too large for an agent's context comes as its first page."
     )
+    contract_hash: str | None = Field(
+        default=None,
+        min_length=16,
+        max_length=64,
+        pattern="^[0-9a-f]*$",
+        description="As search gave it: a tool that means anything else by now is not called.",
+    )
     timeout_s: float | None = Field(default=None, gt=0, le=MAX_TIMEOUT_S)
 
 
@@ -36,6 +43,8 @@ async def call(body: CallBody, crib: Crib, caller: Caller) -> Response:
 
     One too large to be parsed comes as its first page; `page` says where the others are.
     """
-    asked = Invocation(body.tool, body.arguments, body.session_id, body.timeout_s, body.client, inline=body.inline)
+    asked = Invocation(
+        body.tool, body.arguments, body.session_id, body.timeout_s, body.client, body.contract_hash, body.inline
+    )
     answer = await crib.call(caller, asked)
     return Response(compact_json(call_json(answer)), media_type="application/json")

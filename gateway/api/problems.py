@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from domain.errors import ToolcribError, UpstreamRefused
+from domain.errors import ToolcribError, ToolRemoved, UpstreamRefused
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ def install_problem_handlers(app: FastAPI) -> None:
 async def _on_toolcrib_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ToolcribError)
     more: dict[str, Any] = {"retry_after_s": error.retry_after_s}
+    if isinstance(error, ToolRemoved):
+        more["successor"] = error.successor
     if isinstance(error, UpstreamRefused):
         more |= {"rpc_code": error.rpc_code, "rpc_data": error.data}
     return problem(error.http_status, error.code, error.message, **more)

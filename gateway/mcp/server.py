@@ -17,7 +17,7 @@ from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from domain.errors import InvalidInput, ToolcribError, UpstreamRefused
+from domain.errors import InvalidInput, ToolcribError, ToolRemoved, UpstreamRefused
 from gateway.mcp.backend import Backend
 from gateway.mcp.large_results import READ_RESULT, read_on
 from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
@@ -32,6 +32,7 @@ _MOST_NAMED = 10  # tools that left, in one line
 META_SESSION = "toolcrib/session"
 META_TOOL = "toolcrib/tool"
 META_RESULT = "toolcrib/result"
+META_FRESH = "toolcrib/fresh"
 META_RETRY_AFTER = "toolcrib/retry_after_s"
 
 
@@ -115,6 +116,7 @@ async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any], c
 def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Every tool's definition once, at its first appearance; later mentions by name only."""
     shown: set[str] = set()
+    fresh: dict[str, Any] = {}
     results = []
     for result in answer["results"]:
         tools: list[Any] = []
@@ -123,13 +125,15 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
             definition = candidate["definition"]
             tools.append({"name": definition["name"]} if tool_id in shown else definition)
             shown.add(tool_id)
+            fresh[definition["name"]] = {key: candidate[key] for key in ("generation", "last_verified")}
         entry: dict[str, Any] = {"query": result["query"], "tools": tools}
         if result["abstained"] or not tools:
             entry["note"] = "nothing fits well"
         if result["degraded"]:
             entry["degraded"] = result["degraded"]
         results.append(entry)
-    return _texts_result(compact_json({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
+    texts = _texts_result(compact_json({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
+    return {**texts, "_meta": {META_FRESH: fresh}}
 
 
 def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
@@ -175,6 +179,8 @@ def _failed(error: ToolcribError) -> dict[str, Any]:
     """A tool error the model can read and act on (SEP-1303), never a bare protocol error."""
     body: dict[str, Any] = {"error": error.code, "message": error.message}
     meta: dict[str, Any] = {}
+    if isinstance(error, ToolRemoved) and error.successor is not None:
+        body["successor"] = error.successor
     if error.retry_after_s is not None:
         body["retry_after_s"] = error.retry_after_s
         meta = {"_meta": {META_RETRY_AFTER: error.retry_after_s}}  # for the client, beside the text for its model

@@ -6,7 +6,6 @@ One that is too large for its caller comes back as its first page, and stays rea
 from __future__ import annotations
 
 import contextlib
-import difflib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from domain.errors import (
     Overloaded,
     SessionNotFound,
     ToolcribError,
-    ToolNotFound,
     UpstreamError,
     UpstreamRefused,
     UpstreamTimeout,
@@ -27,17 +25,16 @@ from domain.events import Actor, Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange, ToolMemory
 from domain.tokens import BYTES_PER_TOKEN
-from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.log_redaction import ARGUMENTS
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
+from gateway.use_cases.resolving import Resolver
 from gateway.use_cases.results import Page, Results
 from gateway.use_cases.sessions import Sessions
 from servers.ports import Pool
 
 MAX_TIMEOUT_S = 3600.0
-_SUGGESTIONS = 3
 _INVALID_PARAMS = -32602
 
 MOST_ARGUMENT_CHARS = 16_384
@@ -53,6 +50,7 @@ class Invocation:
     session_id: str | None = None
     timeout_s: float | None = None
     client: str | None = None  # who shares a server's state with whom, where no session says it
+    contract_hash: str | None = None  # as a search gave it; without one, what the session's memory knows is checked
     inline: bool = True  # whether the caller bears whatever could be parsed; an agent's context does not
 
 
@@ -99,22 +97,24 @@ class Call:
     ) -> None:
         self._pool = pool
         self._catalogue = catalogue
+        self._resolve = Resolver(catalogue)
         self._sessions = sessions
         self._results = results
         self._journal = journal
         self._timeout_s = timeout_s
 
     async def __call__(self, principal: Principal, asked: Invocation) -> CallAnswer:
-        """Raises ToolNotFound, SessionNotFound, and the UpstreamError family."""
+        """Raises ToolNotFound, ToolRemoved, ToolChanged, SessionNotFound, and the UpstreamError family."""
         started = time.perf_counter()
         tool: ServedTool | None = None
         # A handle is logged once it is known to be this principal's.
         logged = _Logged(asked if asked.session_id is None else replace(asked, session_id=None))
         try:
+            held = None
             if asked.session_id is not None:
                 _, held = await self._sessions.show(principal, asked.session_id)
                 logged = _Logged(asked, held)
-            tool = await self._resolve(principal, asked.tool)
+            tool = await self._resolve(principal.tenant, asked.tool, asked.contract_hash, held)
             server = await self._catalogue.server(principal.tenant, tool.entry.server)
             if not server.enabled:
                 raise UpstreamUnreachable(f"Server {server.slug!r} is disabled; an admin can enable it.")
@@ -139,23 +139,6 @@ class Call:
             with contextlib.suppress(SessionNotFound):  # it ended during the call, whose result is there nevertheless
                 memory = await self._sessions.used(principal, asked.session_id, tool)
         return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page, step)
-
-    async def _resolve(self, principal: Principal, name: str) -> ServedTool:
-        tool = (await self._catalogue.get_many(principal.tenant, [name])).get(name)
-        if tool is None:
-            raise ToolNotFound(await self._unknown(principal.tenant, name))
-        if tool.entry.state is ToolState.REMOVED:
-            raise ToolNotFound(
-                f"Tool {name!r} was removed by its server {tool.entry.server!r}; search again for a successor."
-            )
-        return tool
-
-    async def _unknown(self, tenant: str, name: str) -> str:
-        """The sentence for an unknown name, with the nearest known ones of the server it seems to mean."""
-        server = name.partition("__")[0]
-        near = difflib.get_close_matches(name, await self._catalogue.names(tenant, server), n=_SUGGESTIONS)
-        hint = f"did you mean {', '.join(near)}?" if near else "search again and use a name from the answer."
-        return f"No tool is called {name[:128]!r}; {hint}"
 
     def _record(
         self, principal: Principal, logged: _Logged, tool: ServedTool | None, ended: _Ended, started: float

@@ -78,6 +78,10 @@ class CatalogueReader:
                 self._tools.popitem(last=False)
         return found
 
+    async def version(self, tenant: str, tool_id: str, contract: str) -> JsonObject | None:
+        """The newest version of a tool that was served and whose contract hash begins so, while history has it."""
+        return await self._store.versions.approved(tenant, tool_id, contract)
+
     async def names(self, tenant: str, server: str) -> list[str]:
         """The ids of all tools of a server, removed ones included."""
         return [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]

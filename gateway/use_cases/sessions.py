@@ -10,7 +10,7 @@ from functools import partial
 from domain.errors import Conflict, InvalidInput
 from domain.identity import Principal
 from domain.memory import MemoryChange, ToolMemory
-from domain.memory_entries import MemoryEntry
+from domain.memory_entries import CONTRACT_CHARS, MemoryEntry
 from domain.memory_ports import Deciders, Verdict
 from domain.memory_turns import begin_turn, search_begins_turn, still_due
 from domain.sessions import MemoryMode, Session
@@ -224,7 +224,14 @@ def _without(memory: ToolMemory, asked: Mapping[str, str]) -> MemoryChange:
 
 
 def _entry(tool: ServedTool, reason: str, now: float) -> MemoryEntry:
-    return MemoryEntry(tool.entry.tool_id, reason, added_at=now, tokens=tool.tokens, last_used_at=now)
+    return MemoryEntry(
+        tool.entry.tool_id,
+        reason,
+        added_at=now,
+        tokens=tool.tokens,
+        last_used_at=now,
+        contract=tool.entry.document.contract_hash[:CONTRACT_CHARS],
+    )
 
 
 def _owner(principal: Principal) -> str | None:
