@@ -8,6 +8,7 @@ from pathlib import Path
 
 from domain.candidates import Ranking
 from domain.errors import EmbedderUnavailable, IndexUnavailable
+from domain.failpoints import failpoint
 from domain.text import TEXT_VERSION
 from index.calibration import CalibratedSearch, Calibration
 from index.documents import field_texts, point_id, points, wordy_point
@@ -96,7 +97,9 @@ class ToolIndex:
             except EmbedderUnavailable:
                 await self._store_words(documents[start:])
                 raise
+            failpoint("index.embedded")
             await self._engine.upsert(points(batch, vectors, self._encoder))
+            failpoint("index.batch_stored")
             spent = spent.plus(cost)
             if self._bank is not None:
                 spent = spent.plus(await self._bank.replace(batch))
@@ -149,6 +152,7 @@ class ToolIndex:
     async def advance(self, seq: int) -> None:
         """Make everything written durable, then remember `seq` as the cursor."""
         await self._engine.advance(seq)
+        failpoint("index.tools_advanced")
         if self._bank is not None:
             await self._bank.advance(seq)
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import CatalogueDiff, ChangeKind
 from domain.errors import Conflict, ServerNotFound
+from domain.failpoints import failpoint
 from domain.tools import ToolState
 from store.changes import log_changes
 from store.database import Database, chunks
@@ -46,13 +47,17 @@ class CatalogueWriter:
         async def work(connection: AsyncConnection) -> None:
             await require(connection, lease)
             await self._take_generation(connection, expected_generation)
+            failpoint("store.generation_taken")
             versions = await self._new_versions(connection, rows)
             await self._write_tools(connection, rows)
+            failpoint("store.tools_written")
             await self._bury(connection, generation)
+            failpoint("store.tools_buried")
             await write_held(connection, self._tenant, self._server, self._diff.held, self._diff.released)
             await add_versions(connection, versions, APPROVED, self._diff.approved_by, at)
             await announce(connection, Notice(NoticeKind.CATALOGUE, self._tenant, self._server))
             await log_changes(connection, self._tenant, self._changes)
+            failpoint("store.changes_logged")
 
         await self._database.transaction(work)
         return generation

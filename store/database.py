@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.errors import StoreUnavailable
+from domain.failpoints import failpoint
 from store.failures import named_failures
 from store.sqlite_hand import SqliteHand
 
@@ -92,7 +93,10 @@ class Database:
 
         async def write() -> T:
             async with self._turn, self._writer.begin() as connection:
-                return await work(connection)
+                done = await work(connection)
+                failpoint("store.before_commit")
+            failpoint("store.committed")
+            return done
 
         return await self.unbroken(write())
 

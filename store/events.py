@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import Actor, Event, EventKind, Outcome, Versions
+from domain.failpoints import failpoint
 from domain.log_rules import LogRules
 from store.database import CHUNK, Database
 from store.json_text import decode, encode
@@ -43,6 +44,7 @@ class EventRepository:
         async def work(connection: AsyncConnection) -> None:
             numbers = await allocate(connection, Numbered.EVENTS, len(rows))
             await connection.execute(statement, [{**row, "seq": seq} for seq, row in zip(numbers, rows, strict=True)])
+            failpoint("store.events_written")
 
         await self._database.transaction(work)
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
 from domain.errors import Conflict, NameTaken, ToolNotFound
+from domain.failpoints import failpoint
 from domain.overlays import Overlay
 from domain.tools import ToolState
 from store.changes import log_changes
@@ -44,6 +45,7 @@ class OverlayRepository:
                 await connection.execute(
                     upsert.on_conflict_do_update(index_elements=["tenant", "tool_id"], set_=values)
                 )
+            failpoint("store.overlay_written")
             await announce(connection, Notice(NoticeKind.CATALOGUE, tenant, found.server))
             if found.state == ToolState.ACTIVE:
                 await log_changes(connection, tenant, [(ChangeKind.UPSERT, tool_id)])

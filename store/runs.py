@@ -8,6 +8,7 @@ from sqlalchemy import Row, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import SyncRun
+from domain.failpoints import failpoint
 from store.database import Database
 from store.json_text import decode, encode
 from store.leases import Lease, require
@@ -37,6 +38,7 @@ class SyncRunRepository:
             await require(connection, lease)
             (seq,) = await allocate(connection, Numbered.RUNS, 1)
             await connection.execute(insert(SYNC_RUNS).values({**_row(run), "seq": seq}))
+            failpoint("store.run_written")
             await self._prune(connection, run.tenant, run.server)
 
         await self._database.transaction(work)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
 from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound
+from domain.failpoints import failpoint
 from domain.servers import Launch, ReviewPolicy, Sharing, Transport, UpstreamServer
 from domain.tools import ToolState
 from store.changes import log_changes
@@ -91,10 +92,12 @@ class ServerRepository:
             gone = await connection.execute(delete(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
             if gone.rowcount == 0:
                 raise _not_found(slug)
+            failpoint("store.server_forgotten")
             for table in _OF_SERVER:
                 await connection.execute(delete(table).where(table.c.tenant == tenant, table.c.server == slug))
             tool_ids = (await connection.execute(select(TOOLS.c.tool_id).where(*active))).scalars().all()
             await connection.execute(update(TOOLS).where(*active).values(state=ToolState.REMOVED.value))
+            failpoint("store.server_removed")
             await announce(connection, Notice(NoticeKind.SERVER, tenant, slug))
             await log_changes(connection, tenant, [(ChangeKind.DELETE, tool_id) for tool_id in tool_ids])
 

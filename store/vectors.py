@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.failpoints import failpoint
 from store.database import Database, chunks
 from store.tables import VECTORS
 
@@ -41,6 +42,7 @@ class VectorRepository:
         statement = self._database.insert(VECTORS).on_conflict_do_nothing(index_elements=[VECTORS.c.key])
         for chunk in chunks(rows):
             await self._database.transaction(partial(_execute, statement, chunk))
+            failpoint("store.vectors_written")
 
 
 async def _execute(statement: Any, rows: Sequence[dict[str, Any]], connection: AsyncConnection) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from domain.catalogue import CatalogueDiff, SyncRun
 from domain.errors import Conflict, EmbedderUnavailable, InvalidInput, ServerNotFound, ToolcribError, Unavailable
+from domain.failpoints import failpoint
 from store.leases import Lease, LeaseLost
 from store.store import Store
 from sync.indexer import Indexer
@@ -125,6 +126,7 @@ class SyncEngine:
             progress.error = ToolcribError().message
         run = self._ended(request, started, progress)
         await self._store.runs.add(run, lease)
+        failpoint("sync.recorded")
         if self._on_run is not None:
             await self._on_run(run)
         return run
@@ -147,7 +149,9 @@ class SyncEngine:
         if not server.enabled:
             raise InvalidInput(f"Server {slug!r} is disabled; `toolcrib servers enable {slug}` switches it on.")
         began = self._clock()
+        failpoint("sync.before_listing")
         listing = await self._source.list_tools(server)
+        failpoint("sync.listed")
         progress.list_s, began = self._clock() - began, self._clock()
         progress.left_out = tuple(listing.warnings)
         progress.ttl_ms = listing.ttl_ms
@@ -155,9 +159,11 @@ class SyncEngine:
         changes = await compare(self._store, server, known, listing.documents, self._clock())
         if not request.full:
             require_plausible(known, changes, slug)
+        failpoint("sync.before_commit")
         progress.generation = await self._store.catalogue.apply(
             tenant, slug, changes, expected_generation=server.generation, at=self._clock(), lease=lease
         )
+        failpoint("sync.committed")
         progress.changes = changes
         progress.store_s = self._clock() - began
 
@@ -166,6 +172,7 @@ class SyncEngine:
         began = self._clock()
         try:
             await self._indexer.drain()
+            failpoint("sync.indexed")
         except EmbedderUnavailable as failed:
             self._indexer.wake()
             progress.warnings = (

@@ -11,9 +11,11 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from itertools import groupby
 
 from domain.errors import EmbedderUnavailable, ToolcribError
+from domain.failpoints import failpoint
 from domain.questions import Question
 from index.ports import IndexDocument
 from store.store import Store
@@ -29,6 +31,15 @@ LAST_RETRY_S = 60.0
 Key = tuple[str, str]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What a comparison of index and catalogue found, and repaired."""
+
+    tools: int  # of the catalogue
+    written: int = 0  # missing, or held in another form
+    dropped: int = 0  # no tool of the catalogue stood behind them
 
 
 class Indexer:
@@ -69,16 +80,18 @@ class Indexer:
             away: EmbedderUnavailable | None = None
             while changes := await self._store.changes.after(cursor, BATCH):
                 away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
+                failpoint("index.followed")
                 cursor = changes[-1].seq
                 if away is None:
                     await self._index.advance(cursor)
+                    failpoint("index.advanced")
             if away is not None:
                 raise away
 
-    async def reconcile(self) -> None:
+    async def reconcile(self) -> Differences:
         """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
         async with self._one_at_a_time:
-            await self._reconcile()
+            return await self._reconcile()
 
     async def move_to(self, index: ToolIndexPort, swap: Callable[[], Awaitable[None]]) -> None:
         """Follow another index from now on, once it holds everything. `swap` makes it the one that answers; nothing is
@@ -105,7 +118,7 @@ class Indexer:
             delay = FIRST_RETRY_S
             await self._woken.wait()
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self) -> Differences:
         head = await self._store.changes.head()  # before the inventory: later changes are followed once more
         wanted = {
             self._index.point_id(key.tenant, key.tool_id): key for key in await self._store.catalogue.active_keys()
@@ -121,6 +134,7 @@ class Indexer:
         if orphans or stale:
             _log.info("Index and catalogue differ: %d tools to write, %d to drop.", len(stale), len(orphans))
         if orphans:
+            failpoint("index.orphans_known")
             await self._index.discard(orphans)
         away: EmbedderUnavailable | None = None
         for start in range(0, len(stale), BATCH):
@@ -130,6 +144,7 @@ class Indexer:
         if await self._index.cursor() != head:
             await self._index.advance(head)
         self._reconciled = True
+        return Differences(len(wanted), len(stale), len(orphans))
 
     async def _misasked(self, points: AbstractSet[str]) -> set[str]:
         """Those of these points whose questions are not the ones that the store has."""
@@ -157,6 +172,7 @@ class Indexer:
                 continue
             if report.embedded:
                 self._embedded[server] += report.embedded
+        failpoint("index.upserted_before_deleting")
         gone = defaultdict[str, list[str]](list)
         for tenant, tool_id in sorted(set(keys) - {(tool.tenant, tool.tool_id) for tool in tools}):
             gone[tenant].append(tool_id)

@@ -17,6 +17,7 @@ from gateway.api import (
     enrich,
     health,
     home,
+    index,
     models,
     oauth,
     results,
@@ -76,6 +77,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     for module in (
         servers,
         sync,
+        index,
         reviews,
         tools,
         search,

@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 import qdrant_edge as edge
 
 from domain.errors import IndexUnavailable
+from domain.failpoints import failpoint
 from index.engines import edge_requests as requests
 from index.engines.disk import require_space
 from index.engines.edge_errors import engine_errors
@@ -128,13 +129,17 @@ class EdgeEngine:
         self._touched(len(points))
         self._tenants.update(point.document.tenant for point in points)
         with engine_errors("storing tools", self._folder.distrust):
+            failpoint("engine.before_upsert")
             self._shard.update(edge.UpdateOperation.upsert_points([requests.point(point) for point in points]))
+            failpoint("engine.upserted")
 
     def _delete(self, point_ids: list[str]) -> None:
         require_space(self._folder.path, 0)
         self._touched(len(point_ids))
         with engine_errors("removing tools", self._folder.distrust):
+            failpoint("engine.before_delete")
             self._shard.update(edge.UpdateOperation.delete_points(list(point_ids)))
+            failpoint("engine.deleted")
 
     def _touched(self, count: int) -> None:
         """Before the first write after a flush, remember that the point count may differ from now on."""
@@ -151,6 +156,7 @@ class EdgeEngine:
                 self._untidy = 0
             self._shard.flush()
             points = self._shard.info().points_count
+        failpoint("engine.flushed")
         # Only now: a cursor that is ahead of the vectors would skip changes for ever.
         self._folder.write_state(IndexState(cursor, points))
         self._state = IndexState(cursor, points)

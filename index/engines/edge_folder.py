@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import IndexUnavailable, StorageFull
+from domain.failpoints import failpoint
 from index.ports import EngineManifest
 
 
@@ -121,7 +122,9 @@ def _replace(path: Path, value: dict[str, Any]) -> None:
             json.dump(value, stream)
             stream.flush()
             os.fsync(stream.fileno())
+        failpoint("folder.drafted")
         temporary.replace(path)
+        failpoint("folder.replaced")
     except OSError as error:
         raise _unwritable(path.parent, error) from error
 
