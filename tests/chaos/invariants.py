@@ -45,11 +45,12 @@ async def assert_converged(http: httpx2.AsyncClient, store: Store, *, patience_s
 async def record_faults(store: Store) -> list[str]:
     """What is wrong with the record: gaps in the change log, tools without a version, half a generation."""
     faults = []
-    (log,) = await store._database.rows(select(func.count(), func.max(INDEX_CHANGES.c.seq)))
-    count, last = log
-    if count != (last or 0):
+    counted = select(func.count().label("n"), func.coalesce(func.max(INDEX_CHANGES.c.seq), 0).label("last"))
+    (log,) = await store._database.rows(counted)
+    count, last = int(log.n), int(log.last)
+    if count != last:
         faults.append(f"the change log has {count} rows and ends at {last}")
-    if (last or 0) > await store.changes.head():
+    if last > await store.changes.head():
         faults.append("the change log is ahead of its counter")
     version = (TOOL_VERSIONS.c.tool_id == TOOLS.c.tool_id) & (TOOL_VERSIONS.c.contract_hash == TOOLS.c.contract_hash)
     unversioned = select(func.count()).where(~select(TOOL_VERSIONS.c.seq).where(version).exists())

@@ -23,13 +23,16 @@ from benchmarks.report import Promise
 from domain.failpoints import NAMES
 from store.keyring import KEY_FILE, FileKeys
 from store.store import Store
-from tests.chaos.invariants import assert_converged, untrue
+from tests.chaos.invariants import TENANT, assert_converged, untrue
 from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, own_database, register, seconds_until
 from tests.e2e.running import GatewayProcess, serving
 from tests.policy_client.model_server import model_server
 
 SERVERS, TOOLS = 100, 100
 DIES_WITHIN_S = 20.0
+HELD = 0
+"""The server whose changes wait for an approval."""
+
 IN_RECOVERY = {"index.orphans_known": "sync.committed"}
 """Places that only a start passes, and where the process must have died before."""
 
@@ -48,6 +51,8 @@ class House:
     equal_s: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     survived: list[str] = field(default_factory=list)
+    approved: dict[str, str] = field(default_factory=dict)  # tool id -> description, since the last death
+    approvals: int = 0
 
     @property
     def arm(self) -> Path:
@@ -66,6 +71,7 @@ async def promises_on(kind: str, *, full: bool) -> list[Promise]:
         Promise(f"r03_{kind}_kills", kills, least, at_most=False),
         Promise(f"r03_{kind}_failpoints_not_reached", len(house.survived), 0),
         Promise(f"r03_{kind}_divergences", len(house.faults), 0),
+        Promise(f"r03_{kind}_approvals_kept", house.approvals, 1, at_most=False),
         Promise(f"r03_{kind}_index_equal_after_restart_max", max(house.equal_s), 10.0, "s"),
         Promise(f"r03_{kind}_ready_max", max(house.ready_s), 3.0, "s"),
     ]
@@ -103,6 +109,7 @@ async def furnish(house: House, http: httpx2.AsyncClient) -> None:
             (await http.post(f"/api/v1/servers/s{number}/sync")).raise_for_status()
 
     await asyncio.gather(*(add(n) for n in range(house.upstream.servers) if f"s{n}" not in known))
+    (await http.patch(f"/api/v1/servers/s{HELD}", json={"review": "hold"})).raise_for_status()
 
 
 async def die_and_rise(house: House, points: tuple[str, ...], random_kills: int, seed: int) -> int:
@@ -139,16 +146,23 @@ async def note_start(house: House, gateway: GatewayProcess, http: httpx2.AsyncCl
     found = await assert_converged(http, store)
     house.equal_s.append(gateway.started_in_s + found.seconds)
     house.faults += found.faults
+    served = {tool.tool_id: tool.document.raw for tool in await store.catalogue.known(TENANT, f"s{HELD}")}
+    for tool_id, description in house.approved.items():
+        if served[tool_id]["description"] == description:
+            house.approvals += 1
+        else:
+            house.faults.append(f"the approval of {tool_id} was confirmed and is lost")
+    house.approved.clear()
 
 
 async def die(house: House, gateway: GatewayProcess, http: httpx2.AsyncClient, point: str | None, seed: int) -> int:
     """Change the world, have the gateway follow, and kill it meanwhile; 1 when it is dead."""
     chance = random.Random(seed)
-    servers = chance.sample(range(house.upstream.servers), 4)
+    servers = [HELD, *chance.sample(range(1, house.upstream.servers), 3)]
     await house.upstream.change(servers[:3], seed)
     if point is not None:
         house.arm.write_text(IN_RECOVERY.get(point, point))
-    work = asyncio.create_task(follow(http, servers))
+    work = asyncio.create_task(follow(house, http, servers))
     if point is None:
         await asyncio.wait({work}, timeout=chance.uniform(0.0, 1.0))
         gateway.process.kill()
@@ -163,14 +177,24 @@ async def die(house: House, gateway: GatewayProcess, http: httpx2.AsyncClient, p
     return 1
 
 
-async def follow(http: httpx2.AsyncClient, servers: list[int]) -> None:
-    """What makes every part write: changed tools, a name, a server that goes and comes back, searches."""
-    first, *_, last = servers
+async def follow(house: House, http: httpx2.AsyncClient, servers: list[int]) -> None:
+    """What makes every part write: changed tools, approvals, a name, a server that goes and comes back, searches."""
+    _, first, _, last = servers
     await asyncio.gather(*(http.post(f"/api/v1/servers/s{number}/sync") for number in servers[:3]))
+    await approve(house, http)
     page = (await http.get("/api/v1/tools", params={"server": f"s{first}", "state": "active", "limit": 1})).json()
     await http.patch(f"/api/v1/tools/{page['tools'][0]['tool_id']}", json={"description": f"Anew {time.time()}."})
     await http.post("/api/v1/search", json={"queries": ["read the old file"]})
     await http.delete(f"/api/v1/servers/s{last}")
+
+
+async def approve(house: House, http: httpx2.AsyncClient) -> None:
+    """Everything that waits; what the gateway confirmed must never be lost."""
+    reviews = (await http.get("/api/v1/reviews")).raise_for_status().json()["reviews"]
+    if reviews:
+        decisions = {"ids": [review["id"] for review in reviews], "decision": "approve"}
+        (await http.post("/api/v1/reviews", json=decisions)).raise_for_status()
+        house.approved.update({review["tool_id"]: review["proposed"]["description"] for review in reviews})
 
 
 async def die_at_start(house: House, point: str) -> int:
@@ -193,6 +217,7 @@ async def note_truth(house: House, http: httpx2.AsyncClient, store: Store) -> No
     offers = await house.upstream.tools()
     for number in range(house.upstream.servers):
         (await http.post(f"/api/v1/servers/s{number}/sync")).raise_for_status()
+        await approve(house, http)
         wrong = await untrue(store, f"s{number}", offers[str(number)])
         if wrong:
             house.faults.append(f"s{number} differs from its server in {wrong} tools")
