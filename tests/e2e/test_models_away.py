@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,8 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from gateway.api_client import ApiClient
-from gateway.runner import Running, run_gateway
-from gateway.settings import Settings
+from tests.e2e.impatient_gateway import impatient_gateway, nobody_listening, register
 from tests.policy_client.model_server import ModelServer, model_server, refused
-from tests.upstreams.running import ROOT, stdio_command
 
 pytestmark = pytest.mark.anyio
 
@@ -59,29 +55,8 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-@asynccontextmanager
-async def gateway(data: Path, **settings: Any) -> AsyncIterator[tuple[Running, ApiClient]]:
-    """A gateway in front of the reference upstream, impatient with models."""
-    impatient = {"embedding_deadline_s": 0.5, "rerank_deadline_s": 0.5, "llm_deadline_s": 0.5}
-    made = Settings(data=data, port=0, **(impatient | settings))
-    async with run_gateway(made) as running, ApiClient(running.url) as api:
-        if not (await api.get("/servers"))["servers"]:
-            assert (await register(api, "ref"))["error"] is None
-        yield running, api
-
-
-async def register(api: ApiClient, name: str) -> dict[str, Any]:
-    """The reference upstream under a name; its first sync."""
-    new = {"name": name, "transport": "stdio", "command": list(stdio_command("reference")), "cwd": str(ROOT)}
-    await api.post("/servers", {**new, "consent": True})
-    run: dict[str, Any] = await api.post(f"/servers/{name}/sync")
-    return run
+    with nobody_listening() as address:
+        yield address
 
 
 async def search(api: ApiClient, profile: str = "hybrid") -> list[dict[str, Any]]:
@@ -97,10 +72,10 @@ async def test_a_reranker_and_a_language_model_that_fail_leave_the_plain_answer(
     tmp_path: Path, server: ModelServer
 ) -> None:
     settings = {"rerank_url": server.url, "rerank_key": KEY, "llm_url": server.url, "llm_key": KEY, "llm_model": "m"}
-    async with gateway(tmp_path) as (_, api):
+    async with impatient_gateway(tmp_path) as (_, api):
         plain = tools(await search(api))
         assert all(plain)
-    async with gateway(tmp_path, **settings) as (_, api):
+    async with impatient_gateway(tmp_path, **settings) as (_, api):
         for name, prepare in FAULTS.items():
             server.fault, server.silent = None, False
             prepare(server)
@@ -118,7 +93,9 @@ async def test_models_that_answer_take_part(tmp_path: Path, server: ModelServer)
     server.says = lambda _prompt: json.dumps(
         {"rewritten": "echo", "steps": [{"need": "echo text", "variations": ["give text back"]}]}
     )
-    async with gateway(tmp_path, rerank_url=server.url, llm_url=server.url, llm_model="m") as (_, api):
+    patient = {"rerank_deadline_s": 30, "llm_deadline_s": 30}  # these models answer, on a busy machine too
+    models = {"rerank_url": server.url, "llm_url": server.url, "llm_model": "m"}
+    async with impatient_gateway(tmp_path, **patient, **models) as (_, api):
         answer = await api.post("/search", {"queries": QUERIES, "profile": "toolshed", "explain": True})
         assert {tuple(one["degraded"]) for one in answer["results"]} == {()}
         assert {"toolshed"} <= set(answer["results"][0]["timings_ms"])
@@ -130,19 +107,19 @@ async def test_models_that_answer_take_part(tmp_path: Path, server: ModelServer)
 
 
 async def test_nobody_listening_is_no_worse(tmp_path: Path, nobody: str) -> None:
-    async with gateway(tmp_path, rerank_url=nobody, llm_url=nobody, llm_model="m") as (_, api):
+    async with impatient_gateway(tmp_path, rerank_url=nobody, llm_url=nobody, llm_model="m") as (_, api):
         reranked, deep = await search(api), await search(api, "toolshed")
         assert all(tools(reranked))
         assert tools(reranked) == tools(deep)
         assert reranked[0]["degraded"] == ["reranker"]
         assert deep[0]["degraded"] == ["llm"]
-    async with gateway(tmp_path) as (_, api):
+    async with impatient_gateway(tmp_path) as (_, api):
         assert (await search(api, "toolshed"))[0]["degraded"] == ["llm"]  # none is configured
 
 
 async def test_an_embedding_model_that_dies_leaves_search_by_words(tmp_path: Path, server: ModelServer) -> None:
     settings = {"embedder": "openai:small", "embedding_url": f"{server.url}/v1", "embedding_key": KEY}
-    async with gateway(tmp_path, **settings) as (_, api):
+    async with impatient_gateway(tmp_path, **settings) as (_, api):
         healthy = await search(api)
         assert {tuple(one["degraded"]) for one in healthy} == {()}
         for name, prepare in FAULTS.items():
@@ -152,7 +129,7 @@ async def test_an_embedding_model_that_dies_leaves_search_by_words(tmp_path: Pat
             for result in (await api.post("/search", asked))["results"]:
                 assert "embedder" in result["degraded"], name
                 assert len(result["candidates"]) >= 1, name
-    async with gateway(tmp_path, **settings) as (running, api):  # dead since before the start
+    async with impatient_gateway(tmp_path, **settings) as (running, api):  # dead since before the start
         assert running.crib.index.is_current
         for result in await search(api):
             assert "embedder" in result["degraded"]
@@ -162,13 +139,13 @@ async def test_an_embedding_model_that_dies_leaves_search_by_words(tmp_path: Pat
         [result] = (await api.post("/search", {"queries": ["late echo"]}))["results"]
         assert result["candidates"][0]["tool_id"] == "late__echo"
     server.fault, server.silent = None, False
-    async with gateway(tmp_path, **settings) as (running, api):  # the model is back
+    async with impatient_gateway(tmp_path, **settings) as (running, api):  # the model is back
         assert {tuple(one["degraded"]) for one in await search(api)} == {()}
         assert "" not in (await running.crib.index.serving.inventory()).values()
 
 
 async def test_an_embedding_model_that_was_never_there_is_replaced_until_it_comes(tmp_path: Path, nobody: str) -> None:
-    async with gateway(tmp_path, embedder="tei", embedding_url=nobody) as (_, api):
+    async with impatient_gateway(tmp_path, embedder="tei", embedding_url=nobody) as (_, api):
         results = await search(api)
         assert {tuple(one["degraded"]) for one in results} == {("embedder",)}
         assert all(tools(results))
@@ -180,15 +157,15 @@ async def test_an_embedding_model_that_was_never_there_is_replaced_until_it_come
 async def test_a_changed_model_answers_after_its_index_is_built_and_the_old_one_until_then(
     tmp_path: Path, server: ModelServer
 ) -> None:
-    async with gateway(tmp_path) as (_, api):
+    async with impatient_gateway(tmp_path) as (_, api):
         plain = tools(await search(api))
-    async with gateway(tmp_path, embedder="tei", embedding_url=server.url) as (running, api):
+    async with impatient_gateway(tmp_path, embedder="tei", embedding_url=server.url) as (running, api):
         while not running.crib.index.is_current:
             results = await search(api)
             assert {tuple(one["degraded"]) for one in results} == {()}
             assert all(tools(results))
         assert (await api.get("/models"))["embedder"]["state"] == "tei answers"
         assert all(tools(await search(api)))
-    async with gateway(tmp_path) as (_, api):
+    async with impatient_gateway(tmp_path) as (_, api):
         assert all(tools(await search(api)))
         assert len(plain) == len(QUERIES)
