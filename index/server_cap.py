@@ -8,7 +8,8 @@ else was found, a bound tool keeps its place, so a slot is never empty.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,7 +29,7 @@ DEPTH = 30
 class Bound(Protocol):
     """Which of these tools are on probation or flagged. Raises StoreUnavailable."""
 
-    async def __call__(self, tenant: str, tool_ids: Sequence[str]) -> Set[str]: ...
+    async def __call__(self, tenant: str, tool_ids: Sequence[str], /) -> AbstractSet[str]: ...
 
 
 class CappedSearch:
@@ -44,19 +45,19 @@ class CappedSearch:
         rankings = await self._inner.search(replace(request, depth=max(request.depth, DEPTH)))
         found = {candidate.tool_id for one in rankings for candidate in (*one.candidates, *one.nearest)}
         try:
-            bound: Set[str] = await self._bound(request.tenant, sorted(found)) if found else frozenset()
+            bound: AbstractSet[str] = await self._bound(request.tenant, sorted(found)) if found else frozenset()
         except Unavailable:
             bound = found
         return [self._capped(one, bound, request) for one in rankings]
 
-    def _capped(self, ranking: Ranking, bound: Set[str], request: SearchRequest) -> Ranking:
+    def _capped(self, ranking: Ranking, bound: AbstractSet[str], request: SearchRequest) -> Ranking:
         count = len(ranking.candidates)  # not k: retrieval may have chosen fewer
         beyond = max(NEAREST, request.depth - count)
         order = capped([*ranking.candidates, *ranking.nearest], bound, self._most)
         return replace(ranking, candidates=tuple(order[:count]), nearest=tuple(order[count : count + beyond]))
 
 
-def capped(order: Sequence[Candidate], bound: Set[str], most: int) -> list[Candidate]:
+def capped(order: Sequence[Candidate], bound: AbstractSet[str], most: int) -> list[Candidate]:
     """The same candidates; of each server's bound ones, those after the first `most` come last, in their order."""
     places: Counter[str] = Counter()
     kept: list[Candidate] = []

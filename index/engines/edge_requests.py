@@ -19,11 +19,18 @@ quarter of the memory, and finds .996 of the true first ten; scores are off by .
 LAYOUT = "turbo8"
 """Part of what a folder was built with: stored vectors of another layout cannot be read."""
 
-FLAT_KB = 80_000
-"""A segment is scanned until one vector field outgrows this: 200,000 points of 384 bytes. Beyond it `optimize` builds
-HNSW graphs: .984 of the true first ten of 100,000 tools, where a scan finds .992 and costs 2.6 ms a leg more."""
+FLAT_KB = 19_200
+"""A segment is scanned until one vector field outgrows this: 50,000 points of 384 bytes. Beyond it `optimize` builds
+HNSW graphs over the same bytes, once; what is written later is scanned until it has grown as large."""
 
 HNSW = edge.HnswIndexConfig(m=32, ef_construct=200, full_scan_threshold=10_000)
+
+EF = 256
+"""Candidates kept while a graph is searched. Chosen with `python -m benchmarks.search_scale`; docs/scale.md has
+recall and cost beside those of a scan."""
+
+_APPROXIMATE = edge.SearchParams(hnsw_ef=EF)
+_EXACT = edge.SearchParams(exact=True)
 
 
 def config(manifest: EngineManifest) -> edge.EdgeConfig:
@@ -61,9 +68,12 @@ def point(ours: Point) -> edge.Point:
 
 
 def trial(manifest: EngineManifest, limit: int) -> list[edge.QueryRequest]:
-    """One query per dense field that finds everything stored, whoever it belongs to; NaN is found by no query."""
+    """One query per dense field that finds everything stored, whoever it belongs to; NaN is found by no query, and a
+    graph is left aside, since it finds only most.
+    """
     return [
-        edge.QueryRequest(limit, query=edge.Query.Nearest([1.0] * size, using=name)) for name, size in manifest.fields
+        edge.QueryRequest(limit, query=edge.Query.Nearest([1.0] * size, using=name), params=_EXACT)
+        for name, size in manifest.fields
     ]
 
 
@@ -73,7 +83,9 @@ def query(leg: Leg, where: Filter, *, is_alone: bool = False) -> edge.QueryReque
     match leg:
         case DenseLeg():
             nearest = edge.Query.Nearest(leg.vector.tolist(), using=leg.field)
-            return edge.QueryRequest(leg.limit, query=nearest, filter=_all(visible), with_payload=PAYLOAD)
+            return edge.QueryRequest(
+                leg.limit, query=nearest, filter=_all(visible), with_payload=PAYLOAD, params=_APPROXIMATE
+            )
         case SparseLeg():
             terms = edge.SparseVector(list(leg.vector.indices), list(leg.vector.values))
             return edge.QueryRequest(
@@ -91,7 +103,7 @@ def rescoring(point_ids: Sequence[str], vector: npt.NDArray[np.float32], field: 
     """The exact scores of these points alone; nothing of their payload."""
     nearest = edge.Query.Nearest(vector.tolist(), using=field)
     these = edge.Filter(must=[edge.HasIdCondition(set(point_ids))])
-    return edge.QueryRequest(len(point_ids), query=nearest, filter=these, params=edge.SearchParams(exact=True))
+    return edge.QueryRequest(len(point_ids), query=nearest, filter=these, params=_EXACT)
 
 
 def kind(leg: Leg) -> str:

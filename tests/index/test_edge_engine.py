@@ -11,14 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from domain.errors import DataFolderInUse, IndexUnavailable, StorageFull
-from index.engines import disk
-from index.engines.edge import EdgeEngine
-from index.ports import DenseLeg, Filter, Point, SparseLeg, SparseVector
+from index.engines import disk, edge_requests
+from index.engines.edge import TIDY_AFTER, EdgeEngine
+from index.ports import DenseLeg, Filter, Hit, Point, SparseLeg, SparseVector
 from tests.conftest import ROOT
-from tests.index.samples import TENANT, document, manifest, point, unit
+from tests.index.samples import DIMENSION, TENANT, document, manifest, point, unit
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +58,45 @@ async def test_writes_after_the_last_advance_are_kept_too(tmp_path: Path) -> Non
     await engine.upsert(POINTS[10:])
     await engine.close()
     assert await contents(tmp_path) == (9, 40)
+
+
+async def test_beyond_the_flat_threshold_a_graph_is_built_and_finds_what_a_scan_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = TIDY_AFTER + 200
+    directions = np.random.default_rng(7).normal(size=(many, DIMENSION))
+    points = [point(document(f"s__t{n}"), row.tolist(), {n % 7: 1.0}) for n, row in enumerate(directions)]
+    legs = [DenseLeg("concat", unit(row.tolist()), 10) for row in directions[:20]]
+    flat = await EdgeEngine.open(tmp_path / "flat", manifest())
+    await flat.upsert(points)
+    await flat.advance(1)
+    scanned = await flat.search(legs, HERE)
+    await flat.close()
+    monkeypatch.setattr(edge_requests, "FLAT_KB", 1)
+    monkeypatch.setattr(edge_requests, "HNSW", edge.HnswIndexConfig(m=16, ef_construct=64, full_scan_threshold=1))
+    grown = await EdgeEngine.open(tmp_path / "grown", manifest())
+    await grown.upsert(points)
+    before = indexed(grown)
+    await grown.advance(1)
+    assert indexed(grown) == before + 2 * many  # both dense fields
+    await grown.close()
+    again = await EdgeEngine.open(tmp_path / "grown", manifest())
+    assert (await again.cursor(), len(await again.inventory())) == (1, many)  # not begun again: nothing seemed lost
+    walked = await again.search(legs, HERE)
+    await again.close()
+    alike = [
+        len(set(of_graph) & set(of_scan)) / 10 for of_graph, of_scan in zip(ids(walked), ids(scanned), strict=True)
+    ]
+    assert sum(alike) / len(alike) >= 0.95
+
+
+def indexed(engine: EdgeEngine) -> int:
+    """Vectors that a graph, or the sparse index of a finished segment, holds."""
+    return int(engine._shard.info().indexed_vectors_count)
+
+
+def ids(answers: list[list[Hit]]) -> list[list[str]]:
+    return [[hit.tool_id for hit in hits] for hits in answers]
 
 
 async def test_another_model_begins_again_from_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import pytest
 from hypothesis import given
@@ -64,15 +65,15 @@ class Inner:
         ]
 
 
-async def everything_evil(_tenant: str, tool_ids: Sequence[str]) -> Set[str]:
+async def everything_evil(_tenant: str, tool_ids: Sequence[str]) -> AbstractSet[str]:
     return {one for one in tool_ids if one.startswith("evil")}
 
 
-async def nobody_knows(_tenant: str, _tool_ids: Sequence[str]) -> Set[str]:
+async def nobody_knows(_tenant: str, _tool_ids: Sequence[str]) -> AbstractSet[str]:
     raise StoreUnavailable
 
 
-async def nobody(_tenant: str, _tool_ids: Sequence[str]) -> Set[str]:
+async def nobody(_tenant: str, _tool_ids: Sequence[str]) -> AbstractSet[str]:
     return frozenset()
 
 
