@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.errors import InvalidInput
+from domain.ledger import Ledger
 from domain.memory_entries import FoldedTool, MemoryEntry
 from domain.memory_order import by_last_use, by_worth
 from domain.sessions import MemoryMode, SessionLimits
@@ -56,6 +57,7 @@ class ToolMemory:
     turn: int = 0
     acted: bool = False  # whether something was called in this turn
     stepped: bool = False  # whether turns are announced; otherwise a search after a call begins one
+    ledger: Ledger = field(default_factory=Ledger)  # kept by those who know what was asked; the rules leave it alone
 
     def __post_init__(self) -> None:
         if self.capacity < 1:

@@ -121,6 +121,13 @@ class CatalogueRepository:
             for server in sorted({server for server, _ in numbers})
         }
 
+    async def definition_chars(self, tenant: str) -> int:
+        """Characters of the JSON of every active tool, as it is stored."""
+        query = select(func.coalesce(func.sum(func.length(TOOLS.c.raw)), 0)).where(
+            TOOLS.c.tenant == tenant, TOOLS.c.state == ToolState.ACTIVE.value
+        )
+        return int((await self._database.rows(query))[0][0])
+
     async def active_keys(self) -> list[ActiveKey]:
         """Every active tool of every tenant with the hash of its indexed text: that of the tool as it is served."""
         query = select(TOOLS.c.tenant, TOOLS.c.tool_id, TOOLS.c.semantic_hash).where(

@@ -3,11 +3,12 @@
     {"v": 2, "reasons": ["search: list files"], "times": [1700000000.0], "turn": 3, "state": 1, "tools": [
         [tool_id, reason, added_at, tokens, last_used_at, uses, flags, added_turn, seen_turn]],
      "folded": [[tool_id, reason, uses, turn]],
-     "seen": [contract of each tool, then of each folded one]}
+     "seen": [contract of each tool, then of each folded one],
+     "ledger": [12, 3, 900, 2700, 0, 0, 0, 0, 0]}
 
 `reason`, `added_at` and `last_used_at` are positions: the tools that one search brought share them. A long document is
-deflated. `seen` came later and may be absent. Limits and mode are columns. Version 1 had no turns, no folded tools, and
-its times in place.
+deflated. `seen` and `ledger` came later and may be absent. Limits and mode are columns. Version 1 had no turns, no
+folded tools, and its times in place.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
+from domain.ledger import Ledger
 from domain.memory import ToolMemory
 from domain.memory_entries import FoldedTool, MemoryEntry
 from domain.sessions import MemoryMode, SessionLimits
@@ -27,6 +30,7 @@ _DEFLATED = "z"  # before base64; a JSON document begins with a brace
 _LONG = 2048
 _PINNED, _RELEASED = 1, 2
 _ACTED, _STEPPED = 1, 2
+_NO_LEDGER = Ledger()
 
 
 def encode_memory(memory: ToolMemory) -> str:
@@ -63,6 +67,8 @@ def encode_memory(memory: ToolMemory) -> str:
             *(line.contract for line in memory.folded.values()),
         ],
     }
+    if memory.ledger != _NO_LEDGER:
+        document["ledger"] = list(astuple(memory.ledger))
     text = encode(document)
     if len(text) < _LONG:
         return text
@@ -89,7 +95,8 @@ def decode_memory(text: str, mode: MemoryMode, limits: SessionLimits) -> ToolMem
         for tool_id, reason, uses, turn in document["folded"]
     }
     acted, stepped = bool(state & _ACTED), bool(state & _STEPPED)
-    return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped)
+    ledger = Ledger(*document.get("ledger", ()))
+    return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped, ledger)
 
 
 def _entries_of_version_1(document: Mapping[str, Any]) -> dict[str, MemoryEntry]:

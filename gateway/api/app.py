@@ -18,6 +18,7 @@ from gateway.api import (
     health,
     home,
     index,
+    metrics,
     models,
     oauth,
     results,
@@ -92,6 +93,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     ):
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(home.router)
     app.include_router(oauth.router)
     app.router.routes.append(Route("/mcp", endpoint=PlainHeaders(StreamableHTTPASGIApp(manager))))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.sessions import MemoryMode, PrunerKind
 from gateway.api.dependencies import Caller, Crib
+from gateway.ledger_presenter import ledger_json
 from gateway.session_presenters import change_json, memory_json, session_json
 from gateway.use_cases.feedback import Judgement
 from gateway.use_cases.session_options import SessionOptions
@@ -54,7 +55,7 @@ class FeedbackBody(BaseModel):
 @router.post("/sessions", status_code=201)
 async def create(body: NewSession, crib: Crib, caller: Caller) -> dict[str, Any]:
     session = await crib.sessions.open(caller, SessionOptions(**body.model_dump()))
-    return session_json(*await crib.sessions.show(caller, session.id))
+    return await show(session.id, crib, caller)
 
 
 @router.get("/sessions")
@@ -65,15 +66,18 @@ async def listing(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     found = await crib.sessions.listing(caller, offset=offset, limit=limit)
+    whole = await crib.catalogue.tokens(caller.tenant)
     return {
-        "sessions": [session_json(session, memory) for session, memory in found],
+        "sessions": [session_json(session, memory) | ledger_json(memory, whole) for session, memory in found],
         "next": offset + limit if len(found) == limit else None,
     }
 
 
 @router.get("/sessions/{session_id}")
 async def show(session_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
-    return session_json(*await crib.sessions.show(caller, session_id))
+    """With its net ledger: what the session cost its agent's prompts, and what it spared them."""
+    session, memory = await crib.sessions.show(caller, session_id)
+    return session_json(session, memory) | ledger_json(memory, await crib.catalogue.tokens(caller.tenant))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
@@ -84,7 +88,8 @@ async def forget(session_id: str, crib: Crib, caller: Caller) -> None:
 @router.get("/sessions/{session_id}/memory")
 async def memory(session_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
     """What the session holds, since when, why, how large and how often used."""
-    return memory_json(*await crib.sessions.show(caller, session_id))
+    session, memory = await crib.sessions.show(caller, session_id)
+    return memory_json(session, memory) | ledger_json(memory, await crib.catalogue.tokens(caller.tenant))
 
 
 @router.post("/sessions/{session_id}/memory")

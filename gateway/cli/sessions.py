@@ -54,6 +54,17 @@ async def show(session: Id, shell: Shell) -> None:
         out.print("Left, and back by a call of their name:")
         out.print(table("tool", "why", "uses", "turn", rows=left, right=("uses", "turn")))
 
+    if memory["ledger"]["requests"]:
+        out.print(_ledger_line(memory["ledger"]))
+
+
+def _ledger_line(ledger: dict[str, Any]) -> str:
+    line = (
+        f"Over {ledger['requests']} requests about {ledger['spent']['total']:,} billed tokens were spent and "
+        f"{ledger['spared']:,} spared; net {ledger['net']:,}."
+    )
+    return f"{line} {ledger['suggestion']}" if ledger["suggestion"] else line
+
 
 def _marks(entry: dict[str, Any]) -> str:
     return ", ".join(mark for mark, is_so in (("pinned", entry["pinned"]), ("given back", entry["released"])) if is_so)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import InvalidInput
+from domain.ledger import META_TOOLS_TOKENS
 from domain.memory import MemoryChange, ToolMemory
 from domain.memory_entries import MemoryEntry
 from domain.memory_ports import RuleSearcher
@@ -38,9 +39,6 @@ from index.ports import Embedder, IndexDocument, SearchRequest
 from index.tool_index import ToolIndex, open_index
 
 K = 5
-META_TOOLS_TOKENS = 325
-"""The three meta-tools, 1,300 bytes at most."""
-
 _TENANT = "evaluation"
 _BATCH = 256
 _MOST_TURNS = 10_000

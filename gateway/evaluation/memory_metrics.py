@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-CACHED, WRITTEN = 0.1, 1.25
-"""Price of a prompt token read from a provider's cache, and written to it, in plain tokens."""
+from domain.ledger import CACHED, WRITTEN
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.canonical import JsonObject
 from domain.names import SEPARATOR
 from domain.servers import UpstreamServer
-from domain.tokens import estimate_tokens
+from domain.tokens import BYTES_PER_TOKEN, estimate_tokens
 from domain.tools import CatalogueTool
 from store.store import Store
 
@@ -47,6 +47,7 @@ class CatalogueReader:
         self._store = store
         self._tools: OrderedDict[tuple[str, str], ServedTool] = OrderedDict()
         self._servers: dict[tuple[str, str], tuple[float, UpstreamServer]] = {}
+        self._tokens: dict[str, int] = {}
         self._epoch = 0  # counts `forget`: what was read before it must not be kept after it
 
     async def server(self, tenant: str, slug: str) -> UpstreamServer:
@@ -92,9 +93,20 @@ class CatalogueReader:
         self._servers.clear()
         self._tools.clear()
 
+    async def tokens(self, tenant: str) -> int:
+        """Estimated prompt tokens of every tool that is served, as they were counted since the catalogue changed."""
+        if tenant not in self._tokens:
+            epoch = self._epoch
+            counted = await self._store.catalogue.definition_chars(tenant) // BYTES_PER_TOKEN
+            if epoch != self._epoch:
+                return counted
+            self._tokens[tenant] = counted
+        return self._tokens[tenant]
+
     def forget(self, tenant: str, server: str) -> None:
         """Read this server and its tools again."""
         self._epoch += 1
+        self._tokens.pop(tenant, None)
         self._servers.pop((tenant, server), None)
         stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
         for key in stale:

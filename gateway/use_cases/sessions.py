@@ -9,6 +9,7 @@ from functools import partial
 
 from domain.errors import Conflict, InvalidInput
 from domain.identity import Principal
+from domain.ledger import Ledger
 from domain.memory import MemoryChange, ToolMemory
 from domain.memory_entries import CONTRACT_CHARS, MemoryEntry
 from domain.memory_ports import Deciders, Verdict
@@ -16,12 +17,17 @@ from domain.memory_turns import begin_turn, search_begins_turn, still_due
 from domain.sessions import MemoryMode, Session
 from domain.tools import ToolState
 from gateway.journal import Journal
+from gateway.ledger_totals import LedgerTotals
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_event
 from gateway.use_cases.session_options import SessionDefaults, SessionOptions
 from store.store import Store
 
 _Apply = Callable[[ToolMemory], MemoryChange]
+_Note = Callable[[Ledger], Ledger]
+
+_REMOVAL_TOKENS = 30
+"""What remove_tools answers, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Sessions:
         self._journal = journal
         self._defaults = defaults
         self._deciders = deciders or Deciders()
+        self.totals = LedgerTotals()
 
     async def open(self, principal: Principal, options: SessionOptions | None = None) -> Session:
         """Mint a handle for this principal. In `passthrough` it holds the whole catalogue from the start.
@@ -112,7 +119,11 @@ class Sessions:
             begun = begin_turn(memory, leaving)
             return begun.then(begun.memory.add(entries))
 
-        return await self._update(principal, session_id, apply, reason)
+        def note(ledger: Ledger) -> Ledger:
+            # In `workflow` the turn searches: its agent neither asks nor reads an answer.
+            return ledger if session.mode is MemoryMode.WORKFLOW else ledger.asked(sum(tool.tokens for tool in tools))
+
+        return await self._update(principal, session_id, apply, reason, note)
 
     async def begin_turn(self, principal: Principal, session_id: str, messages: Sequence[str]) -> TurnBegun:
         """Announce a turn: prune, and in `workflow` say what to search for. Raises SessionNotFound."""
@@ -120,9 +131,10 @@ class Sessions:
         verdict = await self._deciders.prune(session.pruner, seen, messages)
 
         def apply(memory: ToolMemory) -> MemoryChange:
-            return begin_turn(memory, still_due(verdict.names, seen, memory), announced=True)
+            begun = begin_turn(memory, still_due(verdict.names, seen, memory), announced=True)
+            return replace(begun, memory=_bound(memory, begun.memory))
 
-        change = await self._update(principal, session_id, apply, "turn")
+        change = await self._update(principal, session_id, apply, "turn", Ledger.worked)
         if session.mode is not MemoryMode.WORKFLOW:
             return TurnBegun(session, change, degraded=verdict.degraded)
         search = await self._deciders.search_for(session.pruner, change.memory, messages)
@@ -139,7 +151,7 @@ class Sessions:
             come = memory.add([entry]) if entry.tool_id not in memory.entries else MemoryChange(memory)
             return replace(come, memory=come.memory.used(entry.tool_id, now))
 
-        return await self._update(principal, session_id, apply, "call")
+        return await self._update(principal, session_id, apply, "call", Ledger.worked)
 
     async def remove(self, principal: Principal, session_id: str, names: Sequence[str]) -> MemoryChange:
         """Give tools back by name; unknown ones are reported in the change, and each in the word it was asked by.
@@ -147,7 +159,9 @@ class Sessions:
         Raises Conflict when one is pinned; then nothing was changed.
         """
         asked = await self._by_id(principal, names)
-        change = await self._update(principal, session_id, lambda memory: _without(memory, asked), "remove_tools")
+        change = await self._update(
+            principal, session_id, lambda memory: _without(memory, asked), "remove_tools", _removal
+        )
         return _in_words_of(asked, change)
 
     async def edit(self, principal: Principal, session_id: str, asked: MemoryEdit) -> MemoryChange:
@@ -169,7 +183,9 @@ class Sessions:
             come = gone.then(gone.memory.add(entries))
             return replace(come, memory=come.memory.pin(name for name in pinned if name not in come.refused))
 
-        return _in_words_of(leaving, await self._update(principal, session_id, apply, "edit"))
+        # Whoever only gives back does what `remove_tools` does.
+        note = _removal if leaving and not (entries or unpinned) else _nothing
+        return _in_words_of(leaving, await self._update(principal, session_id, apply, "edit", note))
 
     async def _whole_catalogue(self, tenant: str, memory: ToolMemory, now: float) -> ToolMemory:
         counted = sum(count.active for count in (await self._store.catalogue.counts(tenant)).values())
@@ -192,17 +208,45 @@ class Sessions:
         known = await self._catalogue.get_many(principal.tenant, names)
         return {known[name].entry.tool_id if name in known else name: name for name in names}
 
-    async def _update(self, principal: Principal, session_id: str, apply: _Apply, reason: str) -> MemoryChange:
+    async def _update(
+        self, principal: Principal, session_id: str, apply: _Apply, reason: str, note: _Note
+    ) -> MemoryChange:
+        """`note`: what the operation is in the session's ledger."""
         started = time.perf_counter()
+        before = after = Ledger()
+
+        def noted(memory: ToolMemory) -> MemoryChange:
+            nonlocal before, after
+            change = apply(memory)
+            before = memory.ledger
+            order = (tuple(memory.entries), tuple(change.memory.entries))
+            after = note(change.memory.ledger.followed(*order))
+            return replace(change, memory=replace(change.memory, ledger=after))
+
         change = await self._store.sessions.update_memory(
-            principal.tenant, _owner(principal), session_id, apply, time.time()
+            principal.tenant, _owner(principal), session_id, noted, time.time()
         )
+        self.totals.add(before, after)
         if change.added or change.removed or change.evicted or change.refused or change.deferred:
             latency_ms = (time.perf_counter() - started) * 1e3
             self._journal.record_soon(
                 partial(memory_event, principal, session_id, reason, change, (time.time(), latency_ms))
             )
         return change
+
+
+def _nothing(ledger: Ledger) -> Ledger:
+    return ledger
+
+
+def _removal(ledger: Ledger) -> Ledger:
+    return ledger.asked(_REMOVAL_TOKENS)
+
+
+def _bound(before: ToolMemory, memory: ToolMemory) -> ToolMemory:
+    """The memory at a turn that is announced: what it holds is bound in the next request."""
+    followed = memory.ledger.followed(tuple(before.entries), tuple(memory.entries))
+    return replace(memory, ledger=followed.bind(tuple(memory.entries.values())))
 
 
 def _in_words_of(asked: Mapping[str, str], change: MemoryChange) -> MemoryChange:
