@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from domain.ledger import CACHED, WRITTEN
 from gateway.evaluation.memory_metrics import (
-    CACHED,
-    WRITTEN,
     PromptCost,
     TurnCounts,
     per_batch,
