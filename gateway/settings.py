@@ -41,6 +41,9 @@ class Settings(ModelSettings, LogSettings):
     )
     profile: str = Field(default="hybrid", description="Retrieval profile when a search names none.")
     k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
+    dependency_closure: bool = Field(
+        default=True, description="Found tools bring the one that recorded sessions called before them."
+    )
     memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
     memory_limit: int = Field(default=128, ge=4, le=4096, description="Most tools a session holds, our three included.")
     memory_tokens: int | None = Field(default=None, ge=1, description="Most estimated tokens of what a session holds.")

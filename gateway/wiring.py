@@ -16,6 +16,7 @@ from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.log_keeper import LogKeeper
 from gateway.models import Embedders, Models, open_models, tool_texts
+from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
@@ -34,7 +35,9 @@ from gateway.use_cases.servers import Servers
 from gateway.use_cases.session_options import SessionDefaults
 from gateway.use_cases.sessions import Sessions
 from gateway.use_cases.turns import Turns
+from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
+from index.searcher import Searcher
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
@@ -68,6 +71,7 @@ class Toolcrib:
     schedule: SyncSchedule
     journal: Journal
     keeper: LogKeeper
+    recorded: RecordedSessions
     freshness: Freshness
     catalogue: CatalogueReader
     sessions: Sessions
@@ -122,7 +126,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         background += [crib.lead.run(), crib.replicas.run(), crib.lead.while_leading(crib.engine.serve)]
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
-            background.append(crib.keeper.run())
+            background += [crib.keeper.run(), crib.recorded.run()]
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
@@ -134,9 +138,11 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index.serving)
-    searcher = ExploringSearch(
-        models.searcher(index, tool_texts(catalogue)), lambda tenant: keeper.rules(tenant).exploration
-    )
+    recorded = RecordedSessions(store.events)
+    searcher: Searcher = models.searcher(index, tool_texts(catalogue))
+    if settings.dependency_closure:
+        searcher = ClosedSearch(searcher, recorded.graph)
+    searcher = ExploringSearch(searcher, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
     pool = ServerPool(
@@ -172,6 +178,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         schedule=schedule,
         journal=journal,
         keeper=keeper,
+        recorded=recorded,
         freshness=freshness,
         catalogue=catalogue,
         sessions=sessions,

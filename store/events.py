@@ -26,6 +26,15 @@ class LoggedEvent:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class SessionCall:
+    """A call that succeeded in a session."""
+
+    seq: int
+    session_id: str
+    tool_id: str
+
+
 class EventRepository:
     """Appends in batches, reads in the order of commits."""
 
@@ -57,6 +66,18 @@ class EventRepository:
             query = query.where(EVENTS.c.session_id == session_id)
         rows = await self._database.rows(query.order_by(EVENTS.c.seq).limit(limit))
         return [LoggedEvent(row.seq, _event(row)) for row in rows]
+
+    async def session_calls(self, tenant: str, *, after: int = 0, limit: int = 1000) -> list[SessionCall]:
+        """A tenant's successful calls in sessions behind number `after`, oldest first."""
+        query = select(EVENTS.c.seq, EVENTS.c.session_id, EVENTS.c.body).where(
+            EVENTS.c.tenant == tenant,
+            EVENTS.c.seq > after,
+            EVENTS.c.kind == EventKind.CALL.value,
+            EVENTS.c.outcome == Outcome.OK.value,
+            EVENTS.c.session_id.is_not(None),
+        )
+        rows = await self._database.rows(query.order_by(EVENTS.c.seq).limit(limit))
+        return [SessionCall(row.seq, row.session_id, str(decode(row.body).get("tool_id"))) for row in rows]
 
     async def find(self, tenant: str, event_id: str) -> LoggedEvent | None:
         """One event by its id."""
