@@ -139,10 +139,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     catalogue = CatalogueReader(store)
     indexer = Indexer(store, index.serving)
     recorded = RecordedSessions(store.events)
-    searcher: Searcher = models.searcher(index, tool_texts(catalogue))
-    if settings.dependency_closure:
-        searcher = ClosedSearch(searcher, recorded.graph)
-    searcher = ExploringSearch(searcher, lambda tenant: keeper.rules(tenant).exploration)
+    found = _closing(settings, models.searcher(index, tool_texts(catalogue)), recorded)
+    searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
     pool = ServerPool(
@@ -220,6 +218,10 @@ class _Wakes:
 def caps_of(settings: Settings) -> Caps:
     """How much is taken from a server, as the operator wants it."""
     return Caps(settings.message_bytes, settings.list_bytes, settings.tool_bytes)
+
+
+def _closing(settings: Settings, searcher: Searcher, recorded: RecordedSessions) -> Searcher:
+    return ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
 
 
 def _session_defaults(settings: Settings) -> SessionDefaults:
