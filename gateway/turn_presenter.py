@@ -9,7 +9,7 @@ from domain.sessions import MemoryMode
 from gateway.binding.forms import ToolForm, bind
 from gateway.mcp.meta_tools import REMOVE_TOOLS, SEARCH_TOOLS
 from gateway.session_presenters import change_json
-from gateway.use_cases.turns import Turn
+from gateway.use_cases.turns import Holding, Turn
 
 SEARCH: Mapping[str, Any] = {
     "name": SEARCH_TOOLS,
@@ -50,33 +50,39 @@ def own_tools(mode: MemoryMode) -> list[Mapping[str, Any]]:
             return [SEARCH, REMOVE]
 
 
-def turn_json(turn: Turn, form: ToolForm, *, defer: bool = False) -> dict[str, Any]:
-    """Raises InvalidInput for what the form cannot hold."""
-    folded = [tool.definition for tool in turn.folded] if defer else None
-    bound = bind(form, own_tools(turn.session.mode), [tool.definition for tool in turn.tools], folded)
-    memory = turn.memory
+def holding_json(holding: Holding, form: ToolForm, *, defer: bool = False) -> dict[str, Any]:
+    """The tools to bind. Raises InvalidInput for what the form cannot hold."""
+    folded = [tool.definition for tool in holding.folded] if defer else None
+    bound = bind(form, own_tools(holding.session.mode), [tool.definition for tool in holding.tools], folded)
+    memory = holding.memory
     body: dict[str, Any] = {
-        "session_id": turn.session.id,
-        "mode": turn.session.mode,
+        "session_id": holding.session.id,
+        "mode": holding.session.mode,
         "turn": memory.turn,
         "format": form,
         "tools": bound.tools,
         "names": bound.names,
-        "queries": turn.begun.queries,
-        "abstained": [answer.ranking.query for answer in turn.answers if answer.ranking.abstained],
         "folded": [
             {"tool_id": line.tool_id, "reason": line.reason, "uses": line.uses} for line in memory.folded.values()
         ],
-        "memory": change_json(turn.begun.change),
-        "degraded": [*turn.begun.degraded, *_failed_stages(turn)],
     }
     optional: dict[str, Any] = {
         "references": bound.references,
         "notes": bound.notes,
         "unbound": bound.unbound,
-        "lost": turn.lost,
+        "lost": holding.lost,
     }
     return body | {name: value for name, value in optional.items() if value}
+
+
+def turn_json(turn: Turn, form: ToolForm, *, defer: bool = False) -> dict[str, Any]:
+    """The tools to bind, and what became of the memory. Raises InvalidInput for what the form cannot hold."""
+    return holding_json(turn.holding, form, defer=defer) | {
+        "queries": turn.begun.queries,
+        "abstained": [answer.ranking.query for answer in turn.answers if answer.ranking.abstained],
+        "memory": change_json(turn.begun.change),
+        "degraded": [*turn.begun.degraded, *_failed_stages(turn)],
+    }
 
 
 def _failed_stages(turn: Turn) -> list[str]:

@@ -106,6 +106,12 @@ class Session:
         body = {"messages": list(messages), "format": format, "defer": defer, "k": k}
         return Turn.of(await self._crib.request("POST", f"{self._path}/turns", body))
 
+    async def tools(self, *, format: Form = "mcp", defer: bool = False) -> list[dict[str, Any]]:  # noqa: A002 - as above
+        """What to bind now, without a new turn: after a search that the model asked for."""
+        path = f"{self._path}/tools?format={format}&defer={str(defer).lower()}"
+        tools: list[dict[str, Any]] = (await self._crib.request("GET", path))["tools"]
+        return tools
+
     async def run(self, name: str, arguments: Mapping[str, Any] | None = None) -> Result:
         """Do what a model asked for by this name, which may be one of Toolcrib's own; its text is for the model."""
         given = dict(arguments or {})

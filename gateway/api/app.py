@@ -35,6 +35,7 @@ from gateway.api import (
 from gateway.api.problems import install_problem_handlers
 from gateway.http_guard import HttpGuard
 from gateway.mcp.backend_local import LocalBackend
+from gateway.mcp.dynamic import make_dynamic_server
 from gateway.mcp.plain_headers import PlainHeaders
 from gateway.mcp.server import answer_call, make_mcp_server, read_instructions
 from gateway.mcp.transparent.doors import TransparentDoors
@@ -49,18 +50,20 @@ def make_app(crib: Toolcrib) -> FastAPI:
     backend = LocalBackend(crib, LOCAL)
     mcp_server = make_mcp_server(lambda: backend, None)
     manager = StreamableHTTPSessionManager(mcp_server)
+    dynamic_server = make_dynamic_server(backend, backend.held)
+    dynamic = StreamableHTTPSessionManager(dynamic_server)
 
     deadlines = Deadlines(call_s=crib.settings.call_timeout_s)
     doors = TransparentDoors(crib.store, LOCAL, Limits(deadlines, caps_of(crib.settings), access=crib.authorizer))
 
     async def refresh_instructions() -> None:
-        mcp_server.instructions = await read_instructions(backend)
+        mcp_server.instructions = dynamic_server.instructions = await read_instructions(backend)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await refresh_instructions()
         crib.freshness.on_catalogue_change(refresh_instructions)
-        async with manager.run(), doors.run():
+        async with manager.run(), dynamic.run(), doors.run():
             yield
 
     app = FastAPI(
@@ -97,6 +100,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     app.include_router(home.router)
     app.include_router(oauth.router)
     app.router.routes.append(Route("/mcp", endpoint=PlainHeaders(StreamableHTTPASGIApp(manager))))
+    app.router.routes.append(Route("/mcp/dynamic", endpoint=PlainHeaders(StreamableHTTPASGIApp(dynamic))))
     app.router.routes.append(Route("/mcp/servers/{server}", endpoint=doors))
     app.add_middleware(HttpGuard)
     return app

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.errors import InvalidInput
 from gateway.api.dependencies import Caller, Crib
 from gateway.binding.forms import ToolForm
-from gateway.turn_presenter import turn_json
+from gateway.turn_presenter import holding_json, turn_json
 from gateway.wire_json import compact_json
 
 router = APIRouter(tags=["sessions"])
@@ -39,13 +39,26 @@ async def turn(
 ) -> Response:
     """Prune, search where the mode does, and answer with the tools of the next request to a model."""
     form = body.format or tool_form or ToolForm.MCP
-    if body.defer and not form.defers:
-        raise InvalidInput(
-            f"The format {form.value!r} has no deferred loading; nothing was changed. "
-            f"Those that have: {', '.join(one.value for one in ToolForm if one.defers)}."
-        )
+    if body.defer:
+        form.require_deferral()
     texts = [text for message in body.messages if (text := _text(message))]
     answer = turn_json(await crib.turns.run(caller, session_id, texts, body.k), form, defer=body.defer)
+    return Response(compact_json(answer), media_type="application/json")
+
+
+@router.get(
+    "/sessions/{session_id}/tools", response_class=Response, responses={200: {"content": {"application/json": {}}}}
+)
+async def held(
+    session_id: str,
+    crib: Crib,
+    caller: Caller,
+    tool_form: Annotated[ToolForm, Query(alias="format")] = ToolForm.MCP,
+    *,
+    defer: bool = False,
+) -> Response:
+    """The tools to bind now, without a new turn: after a search of the agent's own."""
+    answer = holding_json(await crib.turns.held(caller, session_id), tool_form, defer=defer)
     return Response(compact_json(answer), media_type="application/json")
 
 

@@ -32,6 +32,12 @@ class ToolForm(StrEnum):
         """Whether there is a form for tools that stay out of the prompt until they are found."""
         return self in {ToolForm.OPENAI_RESPONSES, ToolForm.ANTHROPIC}
 
+    def require_deferral(self) -> None:
+        """Raises InvalidInput for a form without deferred loading."""
+        if not self.defers:
+            those = " or ".join(one.value for one in ToolForm if one.defers)
+            raise InvalidInput(f"The form {self.value!r} has no deferred loading; use {those}.")
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -60,11 +66,8 @@ def bind(
     the held ones are named in `references`, and the prompt's prefix stays the same whatever comes and goes.
     Raises InvalidInput for a form without deferred loading. What a provider would refuse is named in `unbound`.
     """
-    if deferred is not None and not form.defers:
-        raise InvalidInput(
-            f"The form {form.value!r} has no deferred loading; use "
-            f"{' or '.join(one.value for one in ToolForm if one.defers)}."
-        )
+    if deferred is not None:
+        form.require_deferral()
     bound = Bound()
     if deferred is not None:
         bound.tools.append(_search(form, own))

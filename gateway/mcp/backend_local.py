@@ -58,3 +58,8 @@ class LocalBackend:
 
     async def remove(self, names: Sequence[str], session: str) -> Mapping[str, Any]:
         return change_json(await self._crib.sessions.remove(self._principal, session, names))
+
+    async def held(self, session: str) -> list[Mapping[str, Any]]:
+        """The definitions of what a session holds, in its order. Raises SessionNotFound."""
+        holding = await self._crib.turns.held(self._principal, session)
+        return [tool.definition for tool in holding.tools]

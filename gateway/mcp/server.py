@@ -36,7 +36,9 @@ META_FRESH = "toolcrib/fresh"
 META_RETRY_AFTER = "toolcrib/retry_after_s"
 
 
-def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> Server[Any]:
+def make_mcp_server(
+    backend_for: BackendFor, instructions_text: str | None, kind: type[Server[Any]] = Server
+) -> Server[Any]:
     """One SDK server for every connection. `instructions_text` is what clients show their model."""
 
     async def list_tools(
@@ -59,7 +61,7 @@ def make_mcp_server(backend_for: BackendFor, instructions_text: str | None) -> S
             instructions=server.instructions,
         )
 
-    server = Server[Any](
+    server = kind(
         "toolcrib",
         version=importlib.metadata.version("toolcrib"),
         title="Toolcrib",

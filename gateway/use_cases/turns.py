@@ -22,20 +22,25 @@ MAX_MESSAGES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What a loop binds: `tools` in the memory's order; `folded` are callable by name and may be deferred.
-
-    `begun`: what left, and what failed. `answers`: of the turn's own searches, one per query. `lost`: held tools that
-    their servers have removed.
+class Holding:
+    """What a loop binds: `tools` in the memory's order; `folded` are callable by name and may be deferred. `lost`: held
+    tools that their servers have removed.
     """
 
     session: Session
     memory: ToolMemory
-    begun: TurnBegun
-    answers: tuple[Answer, ...]
     tools: tuple[ServedTool, ...]
     folded: tuple[ServedTool, ...]
     lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`begun`: what left, and what failed. `answers`: of the turn's own searches, one per query."""
+
+    begun: TurnBegun
+    answers: tuple[Answer, ...]
+    holding: Holding
 
 
 class Turns:
@@ -60,14 +65,18 @@ class Turns:
             answers = found.answers
             if found.memory is not None:
                 begun = replace(begun, change=begun.change.then(found.memory))
-        memory = begun.change.memory
+        return Turn(begun, answers, await self._holding(principal, begun.session, begun.change.memory))
+
+    async def held(self, principal: Principal, session_id: str) -> Holding:
+        """What there is to bind between two turns, after a search of the agent's own. Raises SessionNotFound."""
+        return await self._holding(principal, *await self._sessions.show(principal, session_id))
+
+    async def _holding(self, principal: Principal, session: Session, memory: ToolMemory) -> Holding:
         tools = await self._catalogue.get_many(principal.tenant, [*memory.entries, *memory.folded])
         served = {name: tool for name, tool in tools.items() if tool.entry.state is ToolState.ACTIVE}
-        return Turn(
-            begun.session,
+        return Holding(
+            session,
             memory,
-            begun,
-            answers,
             _in_order(memory.entries, served),
             _in_order(memory.folded, served),
             tuple(name for name in memory.entries if name not in served),

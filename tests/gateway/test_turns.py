@@ -83,6 +83,15 @@ async def test_a_hybrid_turn_binds_the_search_and_leaves_it_to_the_agent(http: h
     assert answer["names"] == ["search_tools", "files__weather"]
 
 
+async def test_what_a_search_within_the_turn_found_is_bound_without_a_new_turn(http: httpx2.AsyncClient) -> None:
+    session = await opened(http, mode="hybrid")
+    await turn(http, session, "hello")
+    await http.post("/search", json={"queries": ["weather"], "k": 1, "session_id": session})
+    held = (await http.get(f"/sessions/{session}/tools", params={"format": "openai"})).json()
+    assert (held["names"], held["turn"]) == (["search_tools", "files__weather"], 1)
+    assert (await http.get(f"/sessions/{session}/tools", params={"defer": "true"})).status_code == 422
+
+
 @pytest.mark.parametrize("form", ["openai", "openai-responses", "anthropic"])
 async def test_the_format_may_stand_in_the_query_or_in_the_body(http: httpx2.AsyncClient, form: str) -> None:
     session = await opened(http, **WORKFLOW)
