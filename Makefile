@@ -43,7 +43,7 @@ demo: env demo-servers ## Start Toolcrib with real MCP servers, search and call;
 demo-servers: env ## Install the demo's MCP servers and write their mcp.json
 	@$(run) examples.demo.servers --dir $(DEMO)
 
-faults: env ## Faults on purpose: recipes R4-R11, R20, R21, and leaks; N=full for the long form, ARGS='r09' for some
+faults: env ## Faults on purpose: recipes R4-R11, R20, R21, S2, and leaks; N=full for the long form, ARGS='r09' for some
 	@$(run) tests.faults $(ARGS)
 	@$(if $(ARGS),true,$(run) benchmarks.leaks)
 

@@ -100,5 +100,6 @@ class CatalogueWriter:
             )
             await connection.execute(buried.values(state=ToolState.REMOVED.value, generation=generation))
         for removed, successor in self._diff.renamed.items():
-            this = update(TOOLS).where(TOOLS.c.tenant == self._tenant, TOOLS.c.tool_id == removed)
-            await connection.execute(this.values(successor=successor))
+            this = (TOOLS.c.tenant == self._tenant, TOOLS.c.tool_id == removed)
+            gone = update(TOOLS).where(*this, TOOLS.c.state == ToolState.REMOVED.value)
+            await connection.execute(gone.values(successor=successor))

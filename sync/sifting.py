@@ -38,14 +38,15 @@ def sift(changes: CatalogueDiff, known: Sequence[CatalogueTool], sieve: Sieve, a
             held = _held(tool, kind, approved.get(tool.tool_id), sieve, at)
             if held is not None:
                 kept[tool.tool_id] = replace(held, renamed_from=renamed.get(tool.tool_id, held.renamed_from))
-    new = tuple(change for tool_id, change in kept.items() if not _is_same(sieve.held.get(tool_id), change))
+    fresh = tuple(change for tool_id, change in kept.items() if not _is_same(sieve.held.get(tool_id), change))
     return replace(
         changes,
         added=tuple(tool for tool in changes.added if tool.tool_id not in kept),
         changed=tuple(tool for tool in changes.changed if tool.tool_id not in kept),
         reindexed=changes.reindexed - kept.keys(),
-        held=new,
+        held=fresh,
         released=tuple(sorted(sieve.held.keys() - kept.keys())),
+        renamed={old: new for old, new in changes.renamed.items() if new not in kept},  # held: its id is told to nobody
         waiting=len(kept),
     )
 

@@ -210,6 +210,7 @@ def _as_diff(held: Sequence[HeldChange], served: dict[str, CatalogueTool], by: s
             and now.document.semantic_hash != change.tool.document.semantic_hash
         ),
         released=tuple(change.tool.tool_id for change in held),
+        renamed={change.renamed_from: change.tool.tool_id for change in held if change.renamed_from is not None},
         approved_by=by,
     )
 
