@@ -30,6 +30,9 @@ class Settings(ModelSettings, LogSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; default: SQLite in the folder.")
     qdrant_url: str | None = Field(default=None, description="Qdrant URL; default: the embedded engine.")
     qdrant_api_key: SecretStr | None = Field(default=None, description="Key of that Qdrant.")
+    qdrant_deadline_s: float = Field(
+        default=0.1, gt=0, le=60, description="How long a search waits for that Qdrant before the copy here answers."
+    )
     secrets_key: SecretStr | None = Field(
         default=None, description="Keys that seal credentials (32 bytes in base64), the newest first, with commas."
     )

@@ -38,6 +38,7 @@ from gateway.use_cases.turns import Turns
 from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
 from index.searcher import Searcher
+from index.standby import QdrantServer
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
@@ -65,6 +66,7 @@ class Toolcrib:
     models: Models
     pool: ServerPool
     indexer: Indexer
+    standby: Indexer | None  # of the index that answers while a Qdrant server does not
     engine: ReplicatedSyncs
     lead: Leads
     replicas: Replicas
@@ -105,8 +107,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         place = Place(
             settings.data / "index",
             store.vectors,
-            url=settings.qdrant_url,
-            api_key=settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+            server=_qdrant(settings),
             patience_s=settings.embedding_deadline_s,
         )
         models = await open_models(settings)
@@ -122,8 +123,10 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
         stack.push_async_callback(crib.engine.close)
-        background: list[Coroutine[Any, Any, None]] = [crib.indexer.run(), Rebuild(store, crib.indexer, index).run()]
+        background: list[Coroutine[Any, Any, None]] = [crib.indexer.run(), _rebuild(crib)]
         background += [crib.lead.run(), crib.replicas.run(), crib.lead.while_leading(crib.engine.serve)]
+        if crib.standby is not None:
+            background.append(crib.standby.run())
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run()]
@@ -137,7 +140,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     keeper = LogKeeper(store, settings.log_rules)
     journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
-    indexer = Indexer(store, index.serving)
+    standby = Indexer(store, index.standby) if index.standby is not None else None
+    indexer = Indexer(store, index.serving, standby=standby)
     recorded = RecordedSessions(store.events)
     found = _closing(settings, models.searcher(index, tool_texts(catalogue)), recorded)
     searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
@@ -170,6 +174,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         models=models,
         pool=pool,
         indexer=indexer,
+        standby=standby,
         engine=engine,
         lead=lead,
         replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead)),
@@ -224,6 +229,13 @@ def _closing(settings: Settings, searcher: Searcher, recorded: RecordedSessions)
     return ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
 
 
+def _qdrant(settings: Settings) -> QdrantServer | None:
+    if settings.qdrant_url is None:
+        return None
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    return QdrantServer(settings.qdrant_url, key, settings.qdrant_deadline_s)
+
+
 def _session_defaults(settings: Settings) -> SessionDefaults:
     return SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s, settings.memory_tokens)
 
@@ -242,6 +254,20 @@ async def _expire_sessions(store: Store) -> None:
         except ToolcribError as error:
             logger.warning("Expired sessions were not deleted: %s", error.message)
         await asyncio.sleep(_HOUR_S)
+
+
+async def _rebuild(crib: Toolcrib) -> None:
+    """Build the index of a model that is wanted and does not serve yet; its standby is filled after the swap."""
+
+    async def follow() -> None:
+        if crib.standby is not None and crib.index.standby is not None:
+            await crib.standby.move_to(crib.index.standby, _nothing)
+
+    await Rebuild(crib.store, crib.indexer, crib.index, on_swap=follow).run()
+
+
+async def _nothing() -> None:
+    """The standby that is moved to answers already."""
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -22,6 +22,8 @@ from index.embedders.caching import Counters
 from index.embedders.remote import RemoteEmbedder
 from index.generations import Generations, Serving, plain
 from index.ports import Embedder, EngineManifest, SearchRequest, VectorCache
+from index.searcher import Searcher
+from index.standby import QdrantServer, StandbySearch, open_pair
 from index.tool_index import ToolIndex, manifest_for, open_index
 
 logger = logging.getLogger(__name__)
@@ -44,8 +46,13 @@ class MakeEmbedder(Protocol):
 class Generation:
     """One index, and whether searches are in it: it is closed when the last one has left."""
 
-    def __init__(self, index: ToolIndex, recipe: str, manifest: EngineManifest) -> None:
+    def __init__(
+        self, index: ToolIndex, recipe: str, manifest: EngineManifest, standby: ToolIndex | None = None
+    ) -> None:
+        """`standby`: answers while `index`, which is elsewhere, does not."""
         self.index = index
+        self.standby = standby
+        self._searcher: Searcher = index if standby is None else StandbySearch(index, standby)
         self.recipe = recipe
         self.manifest = manifest
         self._searches = 0
@@ -56,7 +63,7 @@ class Generation:
         self._searches += 1
         self._idle.clear()
         try:
-            return await self.index.search(request)
+            return await self._searcher.search(request)
         finally:
             self._searches -= 1
             if not self._searches:
@@ -65,26 +72,29 @@ class Generation:
     async def retire(self) -> None:
         """Close it when it is idle. New searches must not come any more."""
         await self._idle.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        if self.standby is not None:
+            await self.standby.close()
         await self.index.close()
 
 
 class Place:
-    """Where indexes lie: in folders below `root`, or in collections of the Qdrant server at `url`."""
+    """Where indexes lie: in folders below `root`, or in collections of a Qdrant server with a standby in a folder."""
 
     def __init__(
         self,
         root: Path,
         cache: VectorCache,
         *,
-        url: str | None = None,
-        api_key: str | None = None,
+        server: QdrantServer | None = None,
         patience_s: float = 5.0,
     ) -> None:
         """`patience_s`: how long a search waits for an embedding model elsewhere."""
         self._generations = Generations(root)
         self._cache = cache
-        self._url = url
-        self._api_key = api_key
+        self._server = server
         self._patience_s = patience_s
 
     def known(self) -> Serving | None:
@@ -102,19 +112,18 @@ class Place:
     async def open(self, embedder: Embedder, recipe: str) -> Generation:
         """The index of this embedder, made where there is none. It owns the embedder from now on, come what may."""
         manifest = manifest_for(embedder)
+        folder = self._generations.folder(plain(manifest))
+        patience_s = self._patience_s if isinstance(embedder, RemoteEmbedder) else None
+        standby = None
         try:
-            index = await open_index(
-                embedder,
-                cache=self._cache,
-                path=self._generations.folder(plain(manifest)),
-                url=self._url,
-                api_key=self._api_key,
-                patience_s=self._patience_s if isinstance(embedder, RemoteEmbedder) else None,
-            )
+            if self._server is None:
+                index = await open_index(embedder, cache=self._cache, path=folder, patience_s=patience_s)
+            else:
+                index, standby = await open_pair(embedder, self._cache, self._server, folder, patience_s=patience_s)
         except ToolcribError:
             await embedder.close()
             raise
-        return Generation(index, recipe, manifest)
+        return Generation(index, recipe, manifest, standby)
 
 
 class LiveIndex:
@@ -137,6 +146,11 @@ class LiveIndex:
     def serving(self) -> ToolIndex:
         """The index that answers."""
         return self._serving.index
+
+    @property
+    def standby(self) -> ToolIndex | None:
+        """The one that answers while `serving`, which is elsewhere, does not."""
+        return self._serving.standby
 
     @property
     def version(self) -> str:
@@ -209,8 +223,8 @@ class LiveIndex:
         if self._wanted is not None:
             await self._wanted.close()
         if self._next is not None:
-            await self._next.index.close()
-        await self.serving.close()
+            await self._next.close()
+        await self._serving.close()
 
 
 async def open_live(place: Place, make: MakeEmbedder, recipe: str) -> LiveIndex:

@@ -51,27 +51,30 @@ class ToolIndex:
         questions: Engine | None = None,
         *,
         patience_s: float | None = None,
+        beside: ToolIndex | None = None,
     ) -> None:
         """`questions`: an engine made with `bank_manifest`, for what tools were asked for; None does without.
         `patience_s`: how long a search waits for the embedder, where that is a model elsewhere.
+        `beside`: an index of the same embedder, which owns it; a query that both are asked is embedded once.
         """
         self._embedder = embedder
         self._engine = engine
         self._encoder = Bm25Encoder()
         self._documents = CachingEmbedder(embedder, cache)
-        self._queries = QueryEmbedder(embedder, deadline_s=patience_s)
-        self._retriever = Retriever(self._queries, self._encoder, engine)
+        self._is_alone = beside is None
+        self.queries: QueryEmbedder = beside.queries if beside else QueryEmbedder(embedder, deadline_s=patience_s)
+        self._retriever = Retriever(self.queries, self._encoder, engine)
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
         self._searcher: Searcher = self._retriever
         if self._bank is not None:
-            self._searcher = UsageStage(self._retriever, self._bank, self._queries)
+            self._searcher = UsageStage(self._retriever, self._bank, self.queries)
         self._found = self._searcher
         self.judge_with(None)
         self._version = version_of(manifest_for(embedder))
 
     def judge_with(self, calibration: Calibration | None) -> None:
         """Judge what fits by another calibration than the shipped one; None: nothing is judged."""
-        self._searcher = CalibratedSearch(self._found, self._engine, self._queries, self._encoder, calibration)
+        self._searcher = CalibratedSearch(self._found, self._engine, self.queries, self._encoder, calibration)
 
     @property
     def version(self) -> str:
@@ -163,11 +166,13 @@ class ToolIndex:
             await self._bank.clear()
 
     async def close(self) -> None:
-        await self._queries.close()
+        if self._is_alone:
+            await self.queries.close()
         await self._engine.close()
         if self._bank is not None:
             await self._bank.close()
-        await self._embedder.close()
+        if self._is_alone:
+            await self._embedder.close()
 
 
 def manifest_for(embedder: Embedder) -> EngineManifest:

@@ -46,11 +46,18 @@ class Indexer:
     """The one writer of an index. `drain` does the work; `run` is the task that repeats it when woken."""
 
     def __init__(
-        self, store: Store, index: ToolIndexPort, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        store: Store,
+        index: ToolIndexPort,
+        *,
+        standby: Indexer | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`standby` follows with another index whatever this one followed, or failed to: it finds the vectors made."""
         self._store = store
         self._index = index
         self._sleep = sleep
+        self._standby = standby
         self._one_at_a_time = asyncio.Lock()
         self._woken = asyncio.Event()
         self._reconciled = False
@@ -70,6 +77,13 @@ class Indexer:
         Raises IndexUnavailable, EmbedderUnavailable, StorageFull or StoreUnavailable; what was not done is done by
         the next call. Without an embedder everything is found by words until then.
         """
+        try:
+            await self._drain()
+        finally:
+            if self._standby is not None:
+                self._standby.wake()
+
+    async def _drain(self) -> None:
         async with self._one_at_a_time:
             if not self._reconciled:
                 await self._reconcile()

@@ -49,13 +49,24 @@ class ChangingUpstream:
 @asynccontextmanager
 async def changing_upstream(servers: int, tools: int) -> AsyncIterator[ChangingUpstream]:
     """So many servers with so many tools each."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.chaos.upstream", str(servers), str(tools), stdout=PIPE, cwd=ROOT
-    )
-    assert process.stdout is not None
-    port = int(await asyncio.wait_for(process.stdout.readline(), 30))
-    try:
+    async with python_process("tests.chaos.upstream", str(servers), str(tools)) as port:
         yield ChangingUpstream(port, servers)
+
+
+@asynccontextmanager
+async def qdrant_peer() -> AsyncIterator[int]:
+    """The port of a running `tests.chaos.qdrant_peer`."""
+    async with python_process("tests.chaos.qdrant_peer") as port:
+        yield port
+
+
+@asynccontextmanager
+async def python_process(module: str, *arguments: str) -> AsyncIterator[int]:
+    """What it prints first: its port. Killed on exit."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, stdout=PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    try:
+        yield int(await asyncio.wait_for(process.stdout.readline(), 30))
     finally:
         process.kill()
         await process.wait()

@@ -1,10 +1,14 @@
-"""One suite, three engines, same answers: the fake, the embedded one, and a Qdrant client (its own emulation)."""
+"""One suite, same answers: the fake, the embedded engine, a Qdrant client (its own emulation), and the same over HTTP,
+in front of the fake server that the fault recipes use.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +18,18 @@ import pytest
 from index.engines.edge import EdgeEngine
 from index.engines.memory import MemoryEngine
 from index.ports import DenseLeg, Engine, Filter, Hit, Leg, NameLeg, Point, SparseLeg, SparseVector
-from tests.conftest import absent
+from tests.conftest import ROOT, absent
 from tests.index.samples import DIMENSION, TENANT, document, manifest, point, unit
 
 pytestmark = pytest.mark.anyio
 
-KINDS = ["memory", "edge", "remote"]
+KINDS = ["memory", "edge", "remote", "peer"]
 STORED = 0.01
 """How far a score may be off where vectors are stored in a byte a component: at 16 dimensions .005, at 384 .0013."""
 HERE = Filter(TENANT)
 
 
-async def make(kind: str, folder: Path) -> Engine:
+async def make(kind: str, folder: Path, peer: int | None = None) -> Engine:
     if kind == "memory":
         return MemoryEngine()
     if kind == "edge":
@@ -34,12 +38,26 @@ async def make(kind: str, folder: Path) -> Engine:
         absent("qdrant-client")
     from index.engines.remote import MEMORY, RemoteEngine  # noqa: PLC0415 - the extra [qdrant]
 
-    return await RemoteEngine.open(MEMORY, manifest())
+    return await RemoteEngine.open(MEMORY if peer is None else f"http://127.0.0.1:{peer}", manifest())
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[int]:
+    """One server for all of them; each test empties the collection."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.qdrant_peer"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    yield int(process.stdout.readline())
+    process.kill()
+    process.communicate()
 
 
 @pytest.fixture(params=KINDS)
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    made = await make(request.param, tmp_path / "index")
+    port = request.getfixturevalue("peer") if request.param == "peer" else None
+    made = await make(request.param, tmp_path / "index", port)
+    await made.clear()
     yield made
     await made.close()
 
