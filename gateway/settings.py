@@ -17,11 +17,16 @@ from gateway.model_settings import ModelSettings
 DEFAULT_PORT = 8420
 _MIB = 1024 * 1024
 
+_SECRETS = Path("/run/secrets")
+"""Where container engines put secrets: a file `toolcrib_database_url` there is the setting of that name."""
+
 
 class Settings(ModelSettings, LogSettings):
     """What an operator may set. Immutable, made once, handed down from the composition root."""
 
-    model_config = SettingsConfigDict(env_prefix="TOOLCRIB_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TOOLCRIB_", frozen=True, extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
 
     data: Path = Field(default=Path("~/.toolcrib"), description="Data folder: database, index, policies.")
     url: str | None = Field(default=None, description="Address of a running gateway that commands should use.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
+from domain.steady_clock import steady_time
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.log_keeper import LogKeeper
@@ -54,6 +54,7 @@ from sync.schedule import Pace, SyncSchedule
 logger = logging.getLogger(__name__)
 
 _HOUR_S = 3600.0
+_READ_AHEAD_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run()]
+        if follow and store.is_shared:  # a file is never away
+            background.append(_read_ahead(crib.catalogue))
         for work in background:
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield crib
@@ -246,11 +249,21 @@ def _spool(settings: Settings) -> Spool | None:
     return Spool(settings.data / "spool", file_bytes=total // 4, total_bytes=total) if total else None
 
 
+async def _read_ahead(catalogue: CatalogueReader) -> None:
+    """Now, and again and again what was forgotten since because it changed."""
+    while True:
+        try:
+            await catalogue.read_ahead()
+        except ToolcribError as error:
+            logger.warning("Tools are not read ahead: %s", error.message)
+        await asyncio.sleep(_READ_AHEAD_EVERY_S)
+
+
 async def _expire_sessions(store: Store) -> None:
     """Delete expired sessions now and every hour; nobody can see them meanwhile."""
     while True:
         try:
-            await store.sessions.expire(time.time())
+            await store.sessions.expire(steady_time())
         except ToolcribError as error:
             logger.warning("Expired sessions were not deleted: %s", error.message)
         await asyncio.sleep(_HOUR_S)

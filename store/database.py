@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from domain.circuit import Circuit, Patience
 from domain.errors import StoreUnavailable
 from domain.failpoints import failpoint
 from store.failures import named_failures
@@ -37,6 +40,8 @@ _COMMAND_TIMEOUT_S = 60
 _ABANDONED_MS = 5000
 """After this long without a word inside a transaction, PostgreSQL gives up on a gateway that was paused or cut off:
 otherwise it would hold its locks for as long as it stands still, and nobody could take over."""
+
+_PATIENCE = Patience(failures=3, first_s=0.5, last_s=2.0)
 
 _ALIVE_EVERY_S = 1.0
 _ALIVE_WITHIN_S = 2.0
@@ -69,6 +74,8 @@ class Database:
             quick = _postgres_engine(url, self.id, pre_ping=False, synchronous_commit="off")
             self._quick = quick.execution_options(isolation_level="AUTOCOMMIT")
         self._running: set[asyncio.Task[Any]] = set()
+        # A file is there or not at once; a server that is away lets every request wait until it is known to be.
+        self._circuit = Circuit(Patience(failures=sys.maxsize) if self.is_sqlite else _PATIENCE)
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
         """Everything a query finds. Outside any transaction: one statement sees one committed state."""
@@ -129,11 +136,31 @@ class Database:
         """Run `work` to its end even when the caller is cancelled: a connection dropped in mid-sentence is lost to the
         pool, and nobody could say whether its transaction was committed.
         """
-        task = asyncio.create_task(work)
+        wait_s = self._circuit.admit()
+        if wait_s is not None:
+            work.close()
+            raise StoreUnavailable(
+                f"The database does not answer and is left alone for a moment: {self._circuit.last_failure}",
+                retry_after_s=wait_s,
+            )
+        task = asyncio.create_task(self._judged(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        with named_failures():
-            return await asyncio.shield(task)
+        return await asyncio.shield(task)
+
+    async def _judged(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` does, under its house names; and whether the database answered."""
+        verdict: Callable[[], None] = self._circuit.gave_no_verdict
+        try:
+            with named_failures():
+                done = await work
+            verdict = self._circuit.succeeded
+        except StoreUnavailable as error:
+            verdict = partial(self._circuit.failed, error.message)
+            raise
+        finally:
+            verdict()
+        return done
 
     async def listen(self, channel: str, ready: Callable[[], None], heard: Callable[[str], None]) -> None:
         """PostgreSQL only: call `heard` with what is notified on `channel`, from `ready` on, until the connection

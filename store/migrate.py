@@ -26,6 +26,7 @@ async def migrate(database: Database) -> None:
     async def work(connection: AsyncConnection) -> None:
         if not database.is_sqlite:
             await connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # it may think long
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         await connection.run_sync(upgrade)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0040"
+HEAD = "0026"
 """The newest revision in migrations/versions; a test keeps the two equal."""
 
 
@@ -13,3 +13,10 @@ def revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def floor(connection: Connection) -> str | None:
+    """The oldest revision whose code may run on the schema; None for a schema that does not say."""
+    if not inspect(connection).has_table("schema_floor"):
+        return None
+    return connection.execute(text("SELECT revision FROM schema_floor")).scalar_one_or_none()

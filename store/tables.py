@@ -1,8 +1,8 @@
 """The tables, as SQLAlchemy Core sees them. `migrations/` creates them; a test compares the two.
 
-`tenant` leads every primary key, except in the four tables that belong to the installation and hold nothing of a
+`tenant` leads every primary key, except in the five tables that belong to the installation and hold nothing of a
 tenant's: `counters` (numbering), `cursors` (how far a shared index has followed), `leases` (which gateway does what
-only one may do) and `vectors` (content-addressed).
+only one may do), `schema_floor` (which code may run on it) and `vectors` (content-addressed).
 JSON lives in text columns (store/json_text.py). Times are epoch seconds.
 """
 
@@ -270,4 +270,11 @@ SYNC_REQUESTS = Table(
     Column("accepts_removal", Boolean, nullable=False),
     Column("asked_at", Double, nullable=False),  # by the database's clock
     Column("run", Text),  # JSON (store/sync_requests.py): the answer
+)
+
+SCHEMA_FLOOR = Table(
+    "schema_floor",
+    METADATA,
+    Column("name", KEY, primary_key=True),  # one row: "floor"
+    Column("revision", Text, nullable=False),
 )

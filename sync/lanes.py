@@ -7,12 +7,15 @@ one that arrives while that other still waits has nothing to add and joins it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from domain.catalogue import SyncRun
+
+_log = logging.getLogger(__name__)
 
 MAX_CONCURRENT = 8
 """Syncs in flight over all servers: enough to hide slow ones, few enough for a laptop's child processes."""
@@ -51,7 +54,7 @@ class SyncLanes:
         if waiting is None:
             waiting = self._waiting[key] = _Waiting(request, asyncio.create_task(self._turn(key)))
             self._tasks.add(waiting.task)
-            waiting.task.add_done_callback(self._tasks.discard)
+            waiting.task.add_done_callback(self._ended)
         elif request.full and not waiting.request.full:
             waiting.request = request
         return await asyncio.shield(waiting.task)
@@ -62,6 +65,11 @@ class SyncLanes:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[SyncRun]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.debug("A sync ended without a run: %s", error)  # its caller heard it, unless it has gone away
 
     async def _turn(self, key: tuple[str, str]) -> SyncRun:
         lock = self._locks.get(key)

@@ -15,6 +15,7 @@ from domain.canonical import canonical_json, sha256_hex
 from domain.errors import (
     Overloaded,
     SessionNotFound,
+    StoreUnavailable,
     ToolcribError,
     UpstreamError,
     UpstreamRefused,
@@ -112,7 +113,7 @@ class Call:
         try:
             held = None
             if asked.session_id is not None:
-                _, held = await self._sessions.show(principal, asked.session_id)
+                _, held = await self._sessions.at_hand(principal, asked.session_id)
                 logged = _Logged(asked, held)
             tool = await self._resolve(principal.tenant, asked.tool, asked.contract_hash, held)
             server = await self._catalogue.server(principal.tenant, tool.entry.server)
@@ -136,7 +137,8 @@ class Call:
         step = self._record(principal, logged, tool, _Ended(outcome, content=result.raw.get("content")), started)
         memory = None
         if asked.session_id is not None:
-            with contextlib.suppress(SessionNotFound):  # it ended during the call, whose result is there nevertheless
+            # It ended during the call, or cannot be written; the result is there nevertheless.
+            with contextlib.suppress(SessionNotFound, StoreUnavailable):
                 memory = await self._sessions.used(principal, asked.session_id, tool)
         return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page, step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import OrderedDict
@@ -9,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.canonical import JsonObject
+from domain.errors import ServerNotFound, StoreUnavailable
 from domain.names import SEPARATOR
 from domain.servers import UpstreamServer
 from domain.tokens import BYTES_PER_TOKEN, estimate_tokens
-from domain.tools import CatalogueTool
+from domain.tools import CatalogueTool, ToolState
 from store.store import Store
 
 CAPACITY = 20_000
@@ -20,6 +22,12 @@ CAPACITY = 20_000
 
 SERVER_AGE_S = 2.0
 """What another process changed about a server is known here after this long (R17)."""
+
+
+LAST_KNOWN_S = 900.0
+"""While the store is away, a server as it was this long ago is still called; then nobody knows what it is now."""
+
+PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class CatalogueReader:
         self._tools: OrderedDict[tuple[str, str], ServedTool] = OrderedDict()
         self._servers: dict[tuple[str, str], tuple[float, UpstreamServer]] = {}
         self._tokens: dict[str, int] = {}
+        self._unread: set[tuple[str, str]] | None = None  # servers to read ahead; None: all
         self._epoch = 0  # counts `forget`: what was read before it must not be kept after it
 
     async def server(self, tenant: str, slug: str) -> UpstreamServer:
@@ -56,14 +65,47 @@ class CatalogueReader:
         now = time.monotonic()
         if server is None or now - read_at > SERVER_AGE_S:
             epoch = self._epoch
-            server = await self._store.servers.get(tenant, slug)
+            try:
+                server = await self._store.servers.get(tenant, slug)
+            except StoreUnavailable:
+                if server is None or now - read_at > LAST_KNOWN_S:
+                    raise
+                return server
             if epoch == self._epoch:
                 self._servers[tenant, slug] = (now, server)
         return server
 
+    def remembered(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
+        """Those that need no look into the store."""
+        return {name: tool for name in names if (tool := self._tools.get((tenant, name))) is not None}
+
+    async def read_ahead(self) -> None:
+        """Read what is served and not remembered, up to CAPACITY, for when the store is away. Raises as it does."""
+        if self._unread is None:
+            self._unread = {(server.tenant, server.slug) for server in await self._store.servers.everywhere()}
+        while self._unread and len(self._tools) < CAPACITY:
+            tenant, slug = self._unread.pop()
+            with contextlib.suppress(ServerNotFound):
+                await self._read_server(tenant, slug)
+
+    async def _read_server(self, tenant: str, slug: str) -> None:
+        await self.server(tenant, slug)
+        after = ""
+        while True:
+            epoch = self._epoch
+            page = await self._store.catalogue.page(
+                tenant, server=slug, state=ToolState.ACTIVE, after=after, limit=PAGE
+            )
+            if epoch != self._epoch:
+                continue  # what was read may be old: the same page again
+            self._tools.update({(tenant, entry.tool_id): ServedTool.of(entry) for entry in page})
+            if len(page) < PAGE:
+                return
+            after = page[-1].tool_id
+
     async def get_many(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
         """The known ones by the name they were asked for, removed ones included; unknown names are absent."""
-        found = {name: tool for name in names if (tool := self._tools.get((tenant, name))) is not None}
+        found = self.remembered(tenant, names)
         missing = [name for name in dict.fromkeys(names) if name not in found]
         if missing:
             epoch = self._epoch
@@ -91,6 +133,7 @@ class CatalogueReader:
         """Read everything again."""
         self._epoch += 1
         self._servers.clear()
+        self._unread = None
         self._tools.clear()
 
     async def tokens(self, tenant: str) -> int:
@@ -108,6 +151,8 @@ class CatalogueReader:
         self._epoch += 1
         self._tokens.pop(tenant, None)
         self._servers.pop((tenant, server), None)
+        if self._unread is not None:
+            self._unread.add((tenant, server))
         stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
         for key in stale:
             del self._tools[key]

@@ -10,13 +10,13 @@ import asyncio
 import json
 import logging
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import InvalidInput, ResultNotFound, SessionNotFound
 from domain.identity import Principal
+from domain.steady_clock import steady_time
 from gateway.use_cases.sessions import Sessions
 from servers.ports import CallResult
 from servers.readable import readable, written
@@ -128,7 +128,7 @@ class Results:
         owner = (principal.tenant, principal.subject)
         self._make_room(spool, owner, found.text.size)
         handle = HANDLE_PREFIX + secrets.token_hex(16)
-        expires_at = time.time() + self._limits.ttl_s
+        expires_at = steady_time() + self._limits.ttl_s
         kept = self._kept[handle] = _Kept(owner, session_id, found.text, found.media, expires_at)
         asyncio.get_running_loop().call_later(self._limits.ttl_s, self._drop, handle)
         page = self._page(handle, kept, 1)

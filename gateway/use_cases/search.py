@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from domain.candidates import Candidate, Ranking
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, StoreUnavailable
 from domain.events import Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange
@@ -76,6 +76,12 @@ class SearchAnswer:
     took_ms: float = field(default=0.0)
     step: str = ""  # its id in the event log
 
+    def without(self, part: str) -> SearchAnswer:
+        """The same, marked as made without a part of Toolcrib that failed."""
+        marked = [replace(one.ranking, degraded=(*one.ranking.degraded, part)) for one in self.answers]
+        answers = (replace(one, ranking=ranking) for one, ranking in zip(self.answers, marked, strict=True))
+        return replace(self, answers=tuple(answers))
+
     @property
     def tools(self) -> list[ServedTool]:
         """Every tool found, once, in order of first appearance."""
@@ -112,7 +118,9 @@ class Search:
         self._defaults = defaults
 
     async def __call__(self, principal: Principal, ask: Ask) -> SearchAnswer:
-        """Raises InvalidInput, SessionNotFound, Unavailable."""
+        """Raises InvalidInput, SessionNotFound, Unavailable. While the database is away, tools that are remembered here
+        are found, and the answer is marked.
+        """
         started = time.perf_counter()
         session_id = ask.session_id
         if session_id is not None:
@@ -124,14 +132,16 @@ class Search:
             profile=ask.profile or self._defaults.profile,
         )
         rankings = await self._index.search(request)
-        answers = await self._hydrate(principal.tenant, rankings)
-        answer = SearchAnswer(answers)
-        if session_id is None and ask.mint:
-            session_id = (await self._sessions.open(principal)).id
+        answer = SearchAnswer(await self._hydrate(principal.tenant, rankings))
         memory = None
-        if session_id is not None:
-            reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
-            memory = await self._sessions.remember(principal, session_id, answer.tools, reason)
+        try:
+            if session_id is None and ask.mint:
+                session_id = (await self._sessions.open(principal)).id
+            if session_id is not None:
+                reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
+                memory = await self._sessions.remember(principal, session_id, answer.tools, reason)
+        except StoreUnavailable:  # found is found; what it could not be put into is said
+            answer = answer.without("memory")
         took_ms = (time.perf_counter() - started) * 1e3
         answer = replace(answer, session_id=session_id, memory=memory, took_ms=took_ms, step=new_id())
         self._journal.record_soon(partial(_event, principal, request, answer, time.time()))
@@ -139,10 +149,16 @@ class Search:
 
     async def _hydrate(self, tenant: str, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
         wanted = [candidate.tool_id for ranking in rankings for candidate in ranking.candidates]
-        tools = await self._catalogue.get_many(tenant, wanted)
+        missing: tuple[str, ...] = ()
+        try:
+            tools = await self._catalogue.get_many(tenant, wanted)
+        except StoreUnavailable:
+            tools, missing = self._catalogue.remembered(tenant, wanted), ("store",)
+            if wanted and not tools:
+                raise
         return tuple(
             Answer(
-                ranking,
+                replace(ranking, degraded=(*ranking.degraded, *missing)),
                 tuple(
                     Found(tool, candidate, self._freshness.last_verified(tenant, candidate.server))
                     for candidate in ranking.candidates

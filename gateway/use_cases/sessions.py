@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from domain.errors import Conflict, InvalidInput
+from domain.errors import Conflict, InvalidInput, StoreUnavailable
 from domain.identity import Principal
 from domain.ledger import Ledger
 from domain.memory import MemoryChange, ToolMemory
@@ -15,6 +15,7 @@ from domain.memory_entries import CONTRACT_CHARS, MemoryEntry
 from domain.memory_ports import Deciders, Verdict
 from domain.memory_turns import begin_turn, search_begins_turn, still_due
 from domain.sessions import MemoryMode, Session
+from domain.steady_clock import steady_time
 from domain.tools import ToolState
 from gateway.journal import Journal
 from gateway.ledger_totals import LedgerTotals
@@ -73,7 +74,7 @@ class Sessions:
 
         Raises InvalidInput for bounds that are none, and for a catalogue that is not small.
         """
-        now = time.time()
+        now = steady_time()
         session = (options or SessionOptions()).make(principal, self._defaults, now)
         memory = ToolMemory(session.limits, session.mode)
         if session.mode is MemoryMode.PASSTHROUGH:
@@ -83,28 +84,37 @@ class Sessions:
 
     async def show(self, principal: Principal, session_id: str) -> tuple[Session, ToolMemory]:
         """Raises SessionNotFound, also for a session of somebody else."""
-        return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, time.time())
+        return await self._store.sessions.get(principal.tenant, _owner(principal), session_id, steady_time())
+
+    async def at_hand(self, principal: Principal, session_id: str) -> tuple[Session, ToolMemory]:
+        """As `show`; while the store is away, as this process knows it. Raises SessionNotFound, and StoreUnavailable
+        for one that it does not know.
+        """
+        try:
+            return await self.show(principal, session_id)
+        except StoreUnavailable:
+            return await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
 
     async def check(self, principal: Principal, session_id: str) -> None:
         """Whether a session can be used, as far as this process knows without asking the store; a change of its memory
         finds out. Raises SessionNotFound, also for a session of somebody else.
         """
-        await self._store.sessions.known(principal.tenant, _owner(principal), session_id, time.time())
+        await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
 
     async def listing(self, principal: Principal, *, offset: int, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(
-            principal.tenant, now=time.time(), subject=_owner(principal), offset=offset, limit=limit
+            principal.tenant, now=steady_time(), subject=_owner(principal), offset=offset, limit=limit
         )
 
     async def forget(self, principal: Principal, session_id: str) -> None:
         """Raises SessionNotFound."""
-        await self._store.sessions.forget(principal.tenant, _owner(principal), session_id, time.time())
+        await self._store.sessions.forget(principal.tenant, _owner(principal), session_id, steady_time())
 
     async def remember(
         self, principal: Principal, session_id: str, tools: Sequence[ServedTool], reason: str
     ) -> MemoryChange:
         """Take found tools into the memory, in a new turn where nobody announces turns. Raises SessionNotFound."""
-        now = time.time()
+        now = steady_time()
         entries = [_entry(tool, reason, now) for tool in tools]
         coming = {entry.tool_id for entry in entries}
         session, seen = await self._store.sessions.known(principal.tenant, _owner(principal), session_id, now)
@@ -144,7 +154,7 @@ class Sessions:
         """Count a call; a tool called without having been found comes in with the reason `call`, one that was folded
         with its own.
         """
-        now = time.time()
+        now = steady_time()
         entry = _entry(tool, "call", now)
 
         def apply(memory: ToolMemory) -> MemoryChange:
@@ -175,7 +185,7 @@ class Sessions:
         leaving = await self._by_id(principal, asked.remove)
         unpinned = await self._by_id(principal, asked.unpin)
         pinned = [tools[name].entry.tool_id for name in asked.pin]
-        now = time.time()
+        now = steady_time()
         entries = [_entry(tools[name], "edit", now) for name in dict.fromkeys((*asked.add, *asked.pin))]
 
         def apply(memory: ToolMemory) -> MemoryChange:
@@ -224,7 +234,7 @@ class Sessions:
             return replace(change, memory=replace(change.memory, ledger=after))
 
         change = await self._store.sessions.update_memory(
-            principal.tenant, _owner(principal), session_id, noted, time.time()
+            principal.tenant, _owner(principal), session_id, noted, steady_time()
         )
         self.totals.add(before, after)
         if change.added or change.removed or change.evicted or change.refused or change.deferred:

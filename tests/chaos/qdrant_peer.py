@@ -35,6 +35,9 @@ class Peer:
         self._fault = request.path_params["kind"]
         return JSONResponse({"fault": self._fault})
 
+    async def names(self, _request: Request) -> Response:
+        return JSONResponse({"result": _plain(self._client.get_collections()), "status": "ok", "time": 0.0})
+
     async def answer(self, request: Request) -> Response:
         match self._fault:
             case "failing":
@@ -108,6 +111,7 @@ def main() -> None:
     app = Starlette(
         routes=[
             Route("/fault/{kind}", peer.set_fault, methods=["PUT"]),
+            Route("/collections", peer.names),
             Route("/collections/{name}", peer.answer, methods=methods),
             Route("/collections/{name}/{rest:path}", peer.answer, methods=methods),
         ]

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 import migrations
 from domain.errors import InvalidInput, StoreUnavailable
 from store.database import Database
-from store.revision import HEAD
+from store.revision import HEAD, revision
 from store.store import Store
 from store.tables import METADATA
 from store.url import database_url, shown
@@ -169,3 +169,28 @@ async def test_a_connection_cut_by_the_server_heals_by_itself(postgres_url: str,
 
     assert await store.changes.head() == 0
     await store.close()
+
+
+async def written_by_a_newer_version(url: str, *, floor: str) -> None:
+    engine = create_async_engine(database_url(url))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE schema_floor SET revision = :floor"), {"floor": floor})
+    await engine.dispose()
+
+
+async def test_a_newer_schema_that_bears_this_code_is_opened_and_left_as_it_is(sqlite_url: str) -> None:
+    await written_by_a_newer_version(sqlite_url, floor=HEAD)
+
+    store = await Store.open(sqlite_url)
+
+    assert await store.changes.head() == 0
+    assert await store._database.inspect(revision) == "9999"
+    await store.close()
+
+
+async def test_a_newer_schema_that_does_not_bear_this_code_is_refused(sqlite_url: str) -> None:
+    await written_by_a_newer_version(sqlite_url, floor="9999")
+
+    with pytest.raises(StoreUnavailable, match="newer Toolcrib"):
+        await Store.open(sqlite_url)
