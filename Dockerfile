@@ -13,6 +13,7 @@ COPY policy_client policy_client
 COPY gateway gateway
 COPY rl rl
 COPY migrations migrations
+COPY toolcrib_client toolcrib_client
 RUN python -m venv /opt/toolcrib \
     && /opt/toolcrib/bin/pip install --no-cache-dir '.[postgres,qdrant]'
 

@@ -134,6 +134,7 @@ class CatalogueReader:
         self._epoch += 1
         self._servers.clear()
         self._unread = None
+        self._tokens.clear()
         self._tools.clear()
 
     async def tokens(self, tenant: str) -> int:

@@ -86,7 +86,9 @@ def test_the_secrets_of_a_gateway_are_settings(tmp_path: Path) -> None:
     for secret in SERVICES["gateway-1"]["secrets"]:
         (tmp_path / secret).write_text("postgresql://h/db" if secret.endswith("url") else "value")
 
-    settings = Settings(**{"_secrets_dir": tmp_path, "data": tmp_path})
+    secrets: dict[str, Any] = {"_secrets_dir": tmp_path}
+
+    settings = Settings(**secrets, data=tmp_path)
 
     assert settings.store_url == "postgresql://h/db"
     assert settings.secrets_key is not None
