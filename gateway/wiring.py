@@ -67,7 +67,6 @@ class Toolcrib:
     models: Models
     pool: ServerPool
     indexer: Indexer
-    standby: Indexer | None  # of the index that answers while a Qdrant server does not
     engine: ReplicatedSyncs
     lead: Leads
     replicas: Replicas
@@ -126,8 +125,8 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         stack.push_async_callback(crib.engine.close)
         background: list[Coroutine[Any, Any, None]] = [crib.indexer.run(), _rebuild(crib)]
         background += [crib.lead.run(), crib.replicas.run(), crib.lead.while_leading(crib.engine.serve)]
-        if crib.standby is not None:
-            background.append(crib.standby.run())
+        if crib.indexer.standby is not None:
+            background.append(crib.indexer.standby.run())
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run()]
@@ -143,8 +142,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     keeper = LogKeeper(store, settings.log_rules)
     journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
-    standby = Indexer(store, index.standby) if index.standby is not None else None
-    indexer = Indexer(store, index.serving, standby=standby)
+    indexer = _indexer(store, index)
     recorded = RecordedSessions(store.events)
     found = _closing(settings, models.searcher(index, tool_texts(catalogue)), recorded)
     searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
@@ -177,7 +175,6 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         models=models,
         pool=pool,
         indexer=indexer,
-        standby=standby,
         engine=engine,
         lead=lead,
         replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead)),
@@ -232,6 +229,11 @@ def _closing(settings: Settings, searcher: Searcher, recorded: RecordedSessions)
     return ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
 
 
+def _indexer(store: Store, index: LiveIndex) -> Indexer:
+    standby = Indexer(store, index.standby) if index.standby is not None else None
+    return Indexer(store, index.serving, standby=standby)
+
+
 def _qdrant(settings: Settings) -> QdrantServer | None:
     if settings.qdrant_url is None:
         return None
@@ -273,8 +275,8 @@ async def _rebuild(crib: Toolcrib) -> None:
     """Build the index of a model that is wanted and does not serve yet; its standby is filled after the swap."""
 
     async def follow() -> None:
-        if crib.standby is not None and crib.index.standby is not None:
-            await crib.standby.move_to(crib.index.standby, _nothing)
+        if crib.indexer.standby is not None and crib.index.standby is not None:
+            await crib.indexer.standby.move_to(crib.index.standby, _nothing)
 
     await Rebuild(crib.store, crib.indexer, crib.index, on_swap=follow).run()
 

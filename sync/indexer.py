@@ -57,7 +57,7 @@ class Indexer:
         self._store = store
         self._index = index
         self._sleep = sleep
-        self._standby = standby
+        self.standby = standby
         self._one_at_a_time = asyncio.Lock()
         self._woken = asyncio.Event()
         self._reconciled = False
@@ -80,8 +80,8 @@ class Indexer:
         try:
             await self._drain()
         finally:
-            if self._standby is not None:
-                self._standby.wake()
+            if self.standby is not None:
+                self.standby.wake()
 
     async def _drain(self) -> None:
         async with self._one_at_a_time:
