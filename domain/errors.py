@@ -31,6 +31,7 @@ Grouped by what the caller can do next; the class docstring is the default messa
         ├── StoreUnavailable
         ├── SecretsUnavailable
         ├── IndexUnavailable
+        │   └── IndexSelfTestFailed
         ├── EmbedderUnavailable
         └── ModelUnavailable         an LLM or reranker: a stage is left out, the answer says so
 """
@@ -241,6 +242,22 @@ class IndexUnavailable(Unavailable):
     """The vector index cannot be used; it is a copy and can be rebuilt from the store."""
 
     code = "index_unavailable"
+
+
+class IndexSelfTestFailed(IndexUnavailable):
+    """What was written to the index cannot be found in it, so it was not taken for written."""
+
+    code = "index_self_test_failed"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        servers: frozenset[tuple[str, str]] = frozenset(),
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.servers = servers  # tenant and slug of those whose tools it is about
 
 
 class EmbedderUnavailable(Unavailable):

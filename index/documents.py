@@ -9,15 +9,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from domain.errors import IndexUnavailable
+from domain.errors import IndexSelfTestFailed
+from index.embedders.vectors import UNIT
 from index.exact import name_keys
 from index.fields import DENSE_FIELDS
 from index.ports import IndexDocument, Matrix, Point
 from index.sparse import Bm25Encoder
 
 _NAMESPACE = uuid.UUID("8f1f6a52-3d0b-5a0e-9d6c-54c1b5a70c5e")
-
-_LENGTH_TOLERANCE = 1e-3
 
 
 def point_id(tenant: str, tool_id: str) -> str:
@@ -33,7 +32,7 @@ def field_texts(document: IndexDocument) -> list[str]:
 def point(document: IndexDocument, vectors: Matrix, encoder: Bm25Encoder) -> Point:
     """`vectors`: shape (number of fields, dimension), rows in the order of DENSE_FIELDS.
 
-    Raises IndexUnavailable, naming the tool, when a vector is not one of unit length.
+    Raises IndexSelfTestFailed, naming the tool, when a vector is not one of unit length.
     """
     dense = {spec.name: vector for spec, vector in zip(DENSE_FIELDS, vectors, strict=True)}
     _require_unit(document, dense)
@@ -65,8 +64,9 @@ def _require_unit(document: IndexDocument, dense: Mapping[str, npt.NDArray[np.fl
     """A vector of NaN or zero would be stored without a word and never be found."""
     for name, vector in dense.items():
         length = float(np.linalg.norm(vector))
-        if not abs(length - 1) < _LENGTH_TOLERANCE:  # also true for NaN
-            raise IndexUnavailable(
+        if not abs(length - 1) < UNIT:  # also true for NaN
+            raise IndexSelfTestFailed(
                 f"The {name} vector of tool {document.tool_id!r} has length {length:.3g} instead of 1, so nothing of "
-                "this batch was stored; check the embedding model."
+                "this batch was stored; check the embedding model.",
+                servers=frozenset({(document.tenant, document.server)}),
             )

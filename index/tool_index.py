@@ -28,6 +28,7 @@ from index.questions.bank import QuestionBank, bank_manifest
 from index.questions.stage import UsageStage
 from index.retriever import Retriever
 from index.searcher import Searcher
+from index.selftest import check_after, check_before
 from index.sparse import SPARSE_VERSION, Bm25Encoder
 
 QUESTIONS = "questions"
@@ -87,9 +88,9 @@ class ToolIndex:
         return self._documents.counters
 
     async def upsert(self, documents: Sequence[IndexDocument]) -> UpsertReport:
-        """Embed what is new and store all. Raises StorageFull, and IndexUnavailable, which names the tool when a vector
-        is not one; and EmbedderUnavailable, after which all are found by words and names until they are written again.
-        What earlier batches stored stays; repeating the whole is harmless.
+        """Embed what is new and store all. Raises StorageFull, IndexUnavailable; IndexSelfTestFailed, after which
+        nothing of its batch counts as written; and EmbedderUnavailable, after which all are found by words and names
+        until they are written again. What earlier batches stored stays; repeating the whole is harmless.
         """
         spent = Counters()
         for start in range(0, len(documents), BATCH):
@@ -101,7 +102,9 @@ class ToolIndex:
                 await self._store_words(documents[start:])
                 raise
             failpoint("index.embedded")
+            check_before(batch, vectors)
             await self._engine.upsert(points(batch, vectors, self._encoder))
+            await check_after(self._engine, batch, vectors)
             failpoint("index.batch_stored")
             spent = spent.plus(cost)
             if self._bank is not None:

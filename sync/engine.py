@@ -9,7 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from domain.catalogue import CatalogueDiff, SyncRun
-from domain.errors import Conflict, EmbedderUnavailable, InvalidInput, ServerNotFound, ToolcribError, Unavailable
+from domain.errors import (
+    Conflict,
+    EmbedderUnavailable,
+    IndexSelfTestFailed,
+    InvalidInput,
+    ServerNotFound,
+    ToolcribError,
+    Unavailable,
+)
 from domain.failpoints import failpoint
 from store.leases import Lease, LeaseLost
 from store.store import Store
@@ -178,6 +186,10 @@ class SyncEngine:
             progress.warnings = (
                 f"Stored, and found by words alone until the embedding model is back: {failed.message}",
             )
+        except IndexSelfTestFailed as failed:
+            self._indexer.wake()
+            if (request.tenant, request.slug) in failed.servers:
+                progress.warnings = (failed.message,)
         except Unavailable as failed:
             self._indexer.wake()
             progress.warnings = (f"Stored, but not searchable yet: {failed.message}",)

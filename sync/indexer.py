@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
-from domain.errors import EmbedderUnavailable, ToolcribError
+from domain.errors import EmbedderUnavailable, IndexSelfTestFailed, ToolcribError
 from domain.failpoints import failpoint
 from domain.questions import Question
 from index.ports import IndexDocument
@@ -29,6 +29,8 @@ FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
 
 Key = tuple[str, str]
+Unfinished = EmbedderUnavailable | IndexSelfTestFailed
+"""What keeps some tools from being written, and not the others."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Indexer:
             if cursor > await self._store.changes.head():
                 await self._reconcile()  # the index has seen a future that this store never had: restored from a backup
                 return
-            away: EmbedderUnavailable | None = None
+            away: Unfinished | None = None
             while changes := await self._store.changes.after(cursor, BATCH):
                 away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
                 failpoint("index.followed")
@@ -150,7 +152,7 @@ class Indexer:
         if orphans:
             failpoint("index.orphans_known")
             await self._index.discard(orphans)
-        away: EmbedderUnavailable | None = None
+        away: Unfinished | None = None
         for start in range(0, len(stale), BATCH):
             away = await self._follow(stale[start : start + BATCH]) or away
         if away is not None:
@@ -171,17 +173,18 @@ class Indexer:
         }
         return {point for point in points if held.get(point) != stored.get(point)}
 
-    async def _follow(self, keys: Sequence[Key]) -> EmbedderUnavailable | None:
+    async def _follow(self, keys: Sequence[Key]) -> Unfinished | None:
         """Bring some tools to their present state, whatever the log said of them then. Returns why some of them lack
         their vectors: the others need not wait for those.
         """
-        away: EmbedderUnavailable | None = None
+        away: Unfinished | None = None
         tools = await self._store.catalogue.documents(keys)
         questions = await self._store.questions.of(keys)
         for server, of_server in groupby(sorted(tools, key=_server), key=_server):
             try:
                 report = await self._index.upsert([_document(tool, questions) for tool in of_server])
-            except EmbedderUnavailable as error:
+            except (EmbedderUnavailable, IndexSelfTestFailed) as error:
+                _log.warning("Tools of server %r are not written to the index: %s", server[1], error.message)
                 away = error
                 continue
             if report.embedded:

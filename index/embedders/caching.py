@@ -17,7 +17,7 @@ import numpy.typing as npt
 from domain.canonical import sha256_hex
 from domain.circuit import Circuit, Patience
 from domain.errors import EmbedderUnavailable
-from index.embedders.vectors import require_shape
+from index.embedders.vectors import require_shape, usable_rows
 from index.ports import Embedder, Matrix, VectorCache
 
 Vector = npt.NDArray[np.float32]
@@ -67,7 +67,9 @@ class CachingEmbedder:
             vectors = await self._embedder.embed([by_key[key] for key in chunk])
             require_shape(vectors, len(chunk), self._embedder.dimension, self._embedder.version)
             fresh = dict(zip(chunk, vectors, strict=True))
-            await self._cache.put_many(fresh)
+            usable = dict(zip(chunk, usable_rows(vectors), strict=True))
+            # What is no vector is handed on, to be refused by name; kept, it would outlive the fault of the model.
+            await self._cache.put_many({key: vector for key, vector in fresh.items() if usable[key]})
             known.update(fresh)
         spent = Counters(embedded=len(missing), cached=len(by_key) - len(missing))
         self.counters = self.counters.plus(spent)
