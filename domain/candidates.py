@@ -34,3 +34,8 @@ class Ranking:
     propensity: float = 1.0
     nearest: tuple[Candidate, ...] = ()  # the best that did not make it, for explain
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Those of everything found, the nearest first: where to look further when nothing fits."""
+        return tuple(dict.fromkeys(candidate.server for candidate in (*self.candidates, *self.nearest)))

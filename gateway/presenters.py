@@ -12,6 +12,8 @@ from gateway.use_cases.results import Page
 from gateway.use_cases.search import Answer, Found, SearchAnswer
 from gateway.use_cases.servers import ServerView
 
+_NEAREST_SERVERS = 3
+
 
 def search_json(answer: SearchAnswer, *, explain: bool = False) -> dict[str, Any]:
     body: dict[str, Any] = {
@@ -120,6 +122,8 @@ def _answer(answer: Answer, *, explain: bool) -> dict[str, Any]:
         "abstained": ranking.abstained,
         "degraded": ranking.degraded,
     }
+    if ranking.abstained:
+        body["nearest_servers"] = ranking.servers[:_NEAREST_SERVERS]
     if explain:
         body["profile"] = ranking.profile
         body["timings_ms"] = dict(ranking.timings_ms)

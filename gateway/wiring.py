@@ -50,6 +50,7 @@ from sync.leadership import SYNC_LEASE, Alone, Leadership, Leads
 from sync.rebuild import Rebuild
 from sync.replicated import ReplicatedSyncs
 from sync.schedule import Pace, SyncSchedule
+from sync.server_documents import ServerDocuments
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run()]
+            background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
         if follow and store.is_shared:  # a file is never away
             background.append(_read_ahead(crib.catalogue))
         for work in background:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from domain.candidates import Ranking
@@ -27,6 +27,7 @@ from index.ports import (
 from index.questions.bank import QuestionBank, bank_manifest
 from index.questions.stage import UsageStage
 from index.retriever import Retriever
+from index.routing import MARK, RoutedSearch, ServerText, server_point, servers_of
 from index.searcher import Searcher
 from index.selftest import check_after, check_before
 from index.sparse import SPARSE_VERSION, Bm25Encoder
@@ -66,9 +67,9 @@ class ToolIndex:
         self.queries: QueryEmbedder = beside.queries if beside else QueryEmbedder(embedder, deadline_s=patience_s)
         self._retriever = Retriever(self.queries, self._encoder, engine)
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
-        self._searcher: Searcher = self._retriever
+        self._searcher: Searcher = RoutedSearch(self._retriever, engine, self.queries)
         if self._bank is not None:
-            self._searcher = UsageStage(self._retriever, self._bank, self.queries)
+            self._searcher = UsageStage(self._searcher, self._bank, self.queries)
         self._found = self._searcher
         self.judge_with(None)
         self._version = version_of(manifest_for(embedder))
@@ -131,6 +132,29 @@ class ToolIndex:
         if self._bank is not None:
             await self._bank.discard(point_ids)
 
+    async def put_servers(self, servers: Sequence[ServerText]) -> None:
+        """Write the documents of servers, by which their tools are lifted. Raises as `upsert` does; then nothing of the
+        batch is stored.
+        """
+        for start in range(0, len(servers), BATCH):
+            batch = [server.document for server in servers[start : start + BATCH]]
+            vectors, _ = await self._documents.embed([text for one in batch for text in field_texts(one)])
+            await self._engine.upsert([server_point(one) for one in points(batch, vectors, self._encoder)])
+        if servers:
+            await self._engine.advance(await self._engine.cursor())
+
+    async def drop_servers(self, servers: Iterable[tuple[str, str]]) -> None:
+        """By tenant and slug. Unknown ones are no error."""
+        await self._engine.delete([self.server_point(*server) for server in servers])
+
+    def server_point(self, tenant: str, server: str) -> str:
+        """The id under which `server_digests` lists a server."""
+        return point_id(servers_of(tenant), server)
+
+    async def server_digests(self) -> dict[str, str]:
+        """Point id -> hash of every server's document."""
+        return {point: digest for point, digest in (await self._engine.inventory()).items() if digest.startswith(MARK)}
+
     async def warm_up(self) -> None:
         """Load the embedding model, so that the first search does not wait for it. A model that fails stays silent
         here: the search that needs it will say so.
@@ -143,8 +167,9 @@ class ToolIndex:
         return await self._searcher.search(request)
 
     async def inventory(self) -> dict[str, str]:
-        """Point id -> semantic hash of everything stored, all tenants."""
-        return await self._engine.inventory()
+        """Point id -> semantic hash of every tool stored, all tenants."""
+        held = await self._engine.inventory()
+        return {point: digest for point, digest in held.items() if not digest.startswith(MARK)}
 
     async def question_digests(self) -> dict[str, str] | None:
         """Point id -> digest of its tool's questions, of those that have any; None for an index without a bank."""

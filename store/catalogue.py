@@ -143,6 +143,13 @@ class CatalogueRepository:
             ActiveKey(row.tenant, row.tool_id, served.get((row.tenant, row.tool_id), row.semantic_hash)) for row in rows
         ]
 
+    async def active_ids(self, tenant: str, server: str) -> list[str]:
+        """The active tools of one server."""
+        query = select(TOOLS.c.tool_id).where(
+            TOOLS.c.tenant == tenant, TOOLS.c.server == server, TOOLS.c.state == ToolState.ACTIVE.value
+        )
+        return [row.tool_id for row in await self._database.rows(query)]
+
     async def documents(self, keys: Iterable[tuple[str, str]]) -> list[IndexableTool]:
         """What an index needs of the tools (tenant, tool_id); those that are not active now are left out."""
         by_tenant: dict[str, list[str]] = {}

@@ -130,7 +130,8 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
             fresh[definition["name"]] = {key: candidate[key] for key in ("generation", "last_verified")}
         entry: dict[str, Any] = {"query": result["query"], "tools": tools}
         if result["abstained"] or not tools:
-            entry["note"] = "nothing fits well"
+            near = ", ".join(result.get("nearest_servers", ()))
+            entry["note"] = f"nothing fits well{f'; the nearest servers are {near}' if near else ''}"
         if result["degraded"]:
             entry["degraded"] = result["degraded"]
         results.append(entry)

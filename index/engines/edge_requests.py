@@ -23,6 +23,9 @@ FLAT_KB = 19_200
 """A segment is scanned until one vector field outgrows this: 50,000 points of 384 bytes. Beyond it `optimize` builds
 HNSW graphs over the same bytes, once; what is written later is scanned until it has grown as large."""
 
+OURS = "\0"
+"""In a tenant's name: what follows is of our making, and its points have no terms (index/routing, index/questions)."""
+
 HNSW = edge.HnswIndexConfig(m=32, ef_construct=200, full_scan_threshold=10_000)
 
 EF = 256
