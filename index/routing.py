@@ -54,7 +54,8 @@ class ServerText:
     def document(self) -> IndexDocument:
         """As an index takes it. Two servers of equal texts have equal hashes."""
         listed = ", ".join(words(name) for name in sorted(self.tools))[:_MAX_CHARS]
-        text = ToolText("", words(self.title) or self.server, listed, "")
+        # The title in front: models read a text's beginning, and 256 tokens of it at most.
+        text = ToolText("", "", f"{words(self.title) or self.server}. {listed}", "")
         digest = f"{MARK}{sha256_hex(text.concat)}"
         return IndexDocument(servers_of(self.tenant), self.server, self.server, text, digest, 1)
 
