@@ -12,6 +12,7 @@ from typing import Any
 from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from domain.steady_clock import steady_time
+from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
 from gateway.journal import Journal
 from gateway.log_keeper import LogKeeper
@@ -38,6 +39,7 @@ from gateway.use_cases.turns import Turns
 from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
 from index.searcher import Searcher
+from index.server_cap import CappedSearch
 from index.standby import QdrantServer
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
@@ -75,6 +77,7 @@ class Toolcrib:
     journal: Journal
     keeper: LogKeeper
     recorded: RecordedSessions
+    flagged: FlaggedTools
     freshness: Freshness
     catalogue: CatalogueReader
     sessions: Sessions
@@ -130,7 +133,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             background.append(crib.indexer.standby.run())
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
-            background += [crib.keeper.run(), crib.recorded.run()]
+            background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run()]
             background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
         if follow and store.is_shared:  # a file is never away
             background.append(_read_ahead(crib.catalogue))
@@ -145,8 +148,8 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
     indexer = _indexer(store, index)
-    recorded = RecordedSessions(store.events)
-    found = _closing(settings, models.searcher(index, tool_texts(catalogue)), recorded)
+    recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
+    found = _staged(settings, models.searcher(index, tool_texts(catalogue)), recorded, flagged)
     searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
@@ -155,9 +158,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders())
-    results = Results(
-        spool, sessions, ResultLimits(settings.inline_result_bytes, settings.result_page_bytes, settings.result_ttl_s)
-    )
+    results = Results(spool, sessions, _result_limits(settings))
 
     async def on_run(run: SyncRun) -> None:
         if run.error is None:
@@ -184,6 +185,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         journal=journal,
         keeper=keeper,
         recorded=recorded,
+        flagged=flagged,
         freshness=freshness,
         catalogue=catalogue,
         sessions=sessions,
@@ -227,8 +229,10 @@ def caps_of(settings: Settings) -> Caps:
     return Caps(settings.message_bytes, settings.list_bytes, settings.tool_bytes)
 
 
-def _closing(settings: Settings, searcher: Searcher, recorded: RecordedSessions) -> Searcher:
-    return ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
+def _staged(settings: Settings, searcher: Searcher, recorded: RecordedSessions, flagged: FlaggedTools) -> Searcher:
+    """The cap comes last: what comes along is bound by it too."""
+    closed = ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
+    return CappedSearch(closed, flagged.bound)
 
 
 def _indexer(store: Store, index: LiveIndex) -> Indexer:
@@ -245,6 +249,10 @@ def _qdrant(settings: Settings) -> QdrantServer | None:
 
 def _session_defaults(settings: Settings) -> SessionDefaults:
     return SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s, settings.memory_tokens)
+
+
+def _result_limits(settings: Settings) -> ResultLimits:
+    return ResultLimits(settings.inline_result_bytes, settings.result_page_bytes, settings.result_ttl_s)
 
 
 def _spool(settings: Settings) -> Spool | None:
