@@ -27,6 +27,7 @@ from index.tool_index import manifest_for, open_index, version_of
 from store.store import Store
 from sync.diff import diff
 from sync.indexer import Indexer
+from sync.server_documents import ServerDocuments
 
 CACHE = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 
@@ -51,6 +52,7 @@ async def prepared(tools: int, cache: Path = CACHE) -> Path:
         await commit(store, by_server(catalogue))
         committed = time.perf_counter()
         await Indexer(store, index).drain()
+        await ServerDocuments(store, lambda: index).follow()
         print(f"{tools:,} tools: committed in {committed - began:.0f} s", end=", ")
         print(
             f"indexed in {time.perf_counter() - committed:.0f} s, {embedder.spent_s:.0f} of them for vectors",
