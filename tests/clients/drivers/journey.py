@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -57,10 +58,15 @@ async def travel(make: Callable[[str], Driver]) -> None:
     await driver.open()
     for step, do in (("list", _list), ("search", _search), ("call", _call), ("error", _error)):
         await _report(step, do, driver)
+    memory = Memory()
+    if getattr(driver, "keeps_memory", False):
+        await _report("turns", memory.ten_turns, driver)
     await _report("cancel", lambda driver: _cancel(driver, watcher), driver)
     print(json.dumps({"ready": True}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     await _report("reconnect", _reconnect, driver)
+    if getattr(driver, "keeps_memory", False):
+        await _report("remembered", memory.after_the_restart, driver)
     with contextlib.suppress(asyncio.CancelledError, Exception):
         async with asyncio.timeout(5):
             await driver.close()
@@ -73,6 +79,43 @@ async def _report(step: str, do: Callable[[Driver], Awaitable[str]], driver: Dri
     except BaseException as error:  # noqa: BLE001 - a library may raise anything, and the next step is still worth taking
         detail, passed = f"{type(error).__name__}: {error}"[:500], False
     print(json.dumps({"step": step, "passed": passed, "detail": detail}), flush=True)
+
+
+class Memory:
+    """Ten turns on one session: a search and a call each, the handle passed on as a model does. Drivers with
+    `keeps_memory` make them.
+    """
+
+    def __init__(self) -> None:
+        self._handle = ""
+
+    async def ten_turns(self, driver: Driver) -> str:
+        for turn in range(10):
+            query = "add two numbers" if turn % 2 else "give a text back"
+            arguments: dict[str, object] = {"queries": [query], **({"session": self._handle} if self._handle else {})}
+            answer = await driver.call("search_tools", arguments)
+            handle = re.search(r"Session (s_[0-9a-f]{32}) holds ([0-9]+) of 125 tools", answer.texts[-1])
+            _require(handle is not None and int(handle[2]) > 0, str(answer))
+            _require(handle[1] == (self._handle or handle[1]), f"turn {turn} went on in {handle[1]}")
+            self._handle = handle[1]
+            called = await driver.call(
+                "call_tool", {"name": "ref__echo", "arguments": {"text": f"turn {turn}"}, "session": self._handle}
+            )
+            _require(called.texts[0] == f"turn {turn}", str(called))
+        return await self._holds(driver)
+
+    async def after_the_restart(self, driver: Driver) -> str:
+        return await self._holds(driver)
+
+    async def _holds(self, driver: Driver) -> str:
+        """What was called in every turn is held: found out by giving it back, and taken again."""
+        answer = await driver.call("remove_tools", {"names": ["ref__echo", "ref__nope"], "session": self._handle})
+        _require(json.loads(answer.texts[0]) == {"removed": ["ref__echo"], "unknown": ["ref__nope"]}, str(answer))
+        again = await driver.call(
+            "call_tool", {"name": "ref__echo", "arguments": {"text": "again"}, "session": self._handle}
+        )
+        _require(again.texts[0] == "again", str(again))
+        return ""
 
 
 async def _list(driver: Driver) -> str:

@@ -11,6 +11,7 @@ from langchain_mcp_adapters.client import MultiServerMCPClient
 
 class Driver:
     name = "langchain"
+    keeps_memory = True
 
     def __init__(self, url: str) -> None:
         self._client = MultiServerMCPClient({"toolcrib": {"transport": "streamable_http", "url": url}})

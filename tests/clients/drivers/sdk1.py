@@ -13,6 +13,7 @@ from mcp.types import CancelledNotification, CancelledNotificationParams, Client
 
 class Driver:
     name = "sdk1"
+    keeps_memory = True
 
     def __init__(self, url: str) -> None:
         self._url = url

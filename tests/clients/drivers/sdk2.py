@@ -10,6 +10,7 @@ from mcp import Client
 
 class Driver:
     name = "sdk2"
+    keeps_memory = True
 
     def __init__(self, url: str) -> None:
         self._url = url
