@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.catalogue import SyncRun
 from domain.tools import CatalogueTool
+from gateway.case_search import reason_of
 from gateway.session_presenters import change_json
 from gateway.use_cases.call import CallAnswer
 from gateway.use_cases.results import Page
@@ -144,6 +145,8 @@ def _found(found: Found, *, explain: bool) -> dict[str, Any]:
         "last_verified": found.last_verified,
         "definition": found.tool.definition,
     }
+    if (reason := reason_of(found.candidate.stages)) is not None:
+        body["reason"] = reason
     if explain:
         body["stages"] = dict(found.candidate.stages)
     return body

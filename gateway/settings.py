@@ -57,6 +57,7 @@ class Settings(ModelSettings, LogSettings):
     memory_limit: int = Field(default=128, ge=4, le=4096, description="Most tools a session holds, our three included.")
     memory_tokens: int | None = Field(default=None, ge=1, description="Most estimated tokens of what a session holds.")
     session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds without use until a session expires.")
+    case_memory: bool = Field(default=True, description="Offer searches what worked for similar ones of the tenant.")
     poll_s: float = Field(default=300.0, gt=0, description="Seconds between catalogue polls, jittered by 20 %.")
     call_timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Deadline of a tool call.")
     message_bytes: int = Field(

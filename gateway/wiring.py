@@ -12,6 +12,7 @@ from typing import Any
 from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from domain.steady_clock import steady_time
+from gateway.case_search import CaseSearch
 from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
 from gateway.journal import Journal
@@ -25,6 +26,7 @@ from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
 from gateway.use_cases.enrich import Enrich
+from gateway.use_cases.experience import Experiences
 from gateway.use_cases.exploration import ExploringSearch
 from gateway.use_cases.feedback import Feedback
 from gateway.use_cases.launches import Launches
@@ -82,21 +84,28 @@ class Toolcrib:
     catalogue: CatalogueReader
     sessions: Sessions
     results: Results
+    experiences: Experiences
     search: Search
     call: Call
     feedback: Feedback
     servers: Servers
-    naming: Naming
     authorizer: Authorizer
     credentials: Credentials
     launches: Launches
     reviews: Reviews
-    enrich: Enrich
 
     @property
     def turns(self) -> Turns:
         """Of agent loops that announce them."""
         return Turns(self.sessions, self.search, self.catalogue)
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.store, self.catalogue, self.indexer, self.freshness)
+
+    @property
+    def enrich(self) -> Enrich:
+        return Enrich(self.store, self.indexer, self.models.writer)
 
 
 @asynccontextmanager
@@ -133,7 +142,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             background.append(crib.indexer.standby.run())
         if follow:
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
-            background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run()]
+            background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run(), crib.experiences.run()]
             background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
         if follow and store.is_shared:  # a file is never away
             background.append(_read_ahead(crib.catalogue))
@@ -149,7 +158,9 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     catalogue = CatalogueReader(store)
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
-    found = _staged(settings, models.searcher(index, tool_texts(catalogue)), recorded, flagged)
+    experiences = Experiences(store, is_offered=settings.case_memory)
+    offered = CaseSearch(models.searcher(index, tool_texts(catalogue)), experiences, catalogue)
+    found = _staged(settings, offered, recorded, flagged)
     searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
@@ -190,16 +201,15 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         catalogue=catalogue,
         sessions=sessions,
         results=results,
+        experiences=experiences,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
-        naming=Naming(store, catalogue, indexer, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),
         launches=launches,
         reviews=Reviews(store, catalogue, launches, indexer, journal, freshness),
-        enrich=Enrich(store, indexer, models.writer),
     )
 
 

@@ -67,6 +67,12 @@ class EventRepository:
         rows = await self._database.rows(query.order_by(EVENTS.c.seq).limit(limit))
         return [LoggedEvent(row.seq, _event(row)) for row in rows]
 
+    async def last(self, tenant: str) -> int:
+        """The number of a tenant's newest event; 0 when there is none."""
+        newest = select(EVENTS.c.seq).where(EVENTS.c.tenant == tenant).order_by(EVENTS.c.seq.desc()).limit(1)
+        rows = await self._database.rows(newest)
+        return int(rows[0][0]) if rows else 0
+
     async def session_calls(self, tenant: str, *, after: int = 0, limit: int = 1000) -> list[SessionCall]:
         """A tenant's successful calls in sessions behind number `after`, oldest first."""
         query = select(EVENTS.c.seq, EVENTS.c.session_id, EVENTS.c.body).where(

@@ -27,6 +27,7 @@ from gateway.api import (
     secrets,
     servers,
     sessions,
+    stats,
     sync,
     tools,
     trajectories,
@@ -93,6 +94,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
         turns,
         secrets,
         trajectories,
+        stats,
     ):
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from domain.errors import InvalidInput
 from domain.sessions import MemoryMode, SessionLimits
 from gateway.cli.output import out, print_json, progress, table
 from gateway.cli.shell import Shell, command
@@ -67,6 +68,8 @@ async def memory(
 
         embedder = await Embedders(shell.settings)(shell.settings.embedder)
         results = await evaluate_memory(asked, embedder, shell.settings.data / "eval-cache", on_progress)
+    if not results:
+        raise InvalidInput("The catalogue is larger than any session may hold, so passthrough has no result.")
     if not shell.as_json:
         _show(results)
     elif mode is None:

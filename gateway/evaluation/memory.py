@@ -20,7 +20,7 @@ from domain.memory import MemoryChange, ToolMemory
 from domain.memory_entries import MemoryEntry
 from domain.memory_ports import RuleSearcher
 from domain.memory_turns import begin_turn, due
-from domain.sessions import MemoryMode, SessionLimits
+from domain.sessions import MAX_TOOLS, MemoryMode, SessionLimits
 from domain.tokens import estimate_tokens
 from gateway.evaluation.memory_agents import WITHOUT_TOOLS, Situation, agent_named
 from gateway.evaluation.memory_metrics import (
@@ -72,7 +72,10 @@ class MemoryEvaluation:
 async def evaluate_memory(
     asked: MemoryEvaluation, embedder: Embedder, cache: Path, progress: Progress
 ) -> list[dict[str, Any]]:
-    """One result per mode and agent, in that order. Every text is searched once, whoever asks it. Closes `embedder`."""
+    """One result per mode and agent, in that order; none for `passthrough` where the catalogue is too large.
+
+    Every text is searched once, whoever asks it. Closes `embedder`.
+    """
     data = load_dialogues(asked.dataset, split=asked.split)
     with tempfile.TemporaryDirectory(prefix="toolcrib-eval-") as folder:
         index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder))
@@ -87,7 +90,9 @@ async def evaluate_memory(
 async def _results(
     asked: MemoryEvaluation, data: Dialogues, found: _Searches, progress: Progress
 ) -> list[dict[str, Any]]:
-    pairs = [(mode, agent) for mode in asked.modes for agent in asked.agents]
+    # No session holds a catalogue of more than MAX_TOOLS as a whole, so there is nothing to measure.
+    modes = [mode for mode in asked.modes if mode is not MemoryMode.PASSTHROUGH or len(data.tools) <= MAX_TOOLS]
+    pairs = [(mode, agent) for mode in modes for agent in asked.agents]
     results = []
     for done, (mode, agent) in enumerate(pairs):
         runs = []

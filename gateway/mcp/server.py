@@ -132,6 +132,8 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
         if result["abstained"] or not tools:
             near = ", ".join(result.get("nearest_servers", ()))
             entry["note"] = f"nothing fits well{f'; the nearest servers are {near}' if near else ''}"
+        if reasons := {c["definition"]["name"]: c["reason"] for c in result["candidates"] if "reason" in c}:
+            entry["reasons"] = reasons
         if result["degraded"]:
             entry["degraded"] = result["degraded"]
         results.append(entry)
