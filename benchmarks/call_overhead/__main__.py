@@ -1,10 +1,10 @@
 """What one call costs more through Toolcrib than directly, in one run with a bare hop and the Python rivals.
 
-    python -m benchmarks.call_overhead [--rounds 300] [--bursts 6]
+    python -m benchmarks.call_overhead [--rounds 1500] [--bursts 6]
 
 One client (mcp, current revision), one upstream (echo, stateless HTTP, JSON). In every round each way is called once,
-in changing order, so that a noisy neighbour hits all of them; the added time is the median over the rounds of the
-difference to the direct call of the same round. A promise about added times is the ratio of two such medians, and its
+in changing order, so that a noisy neighbour hits all of them; the rivals, which take tens of times as long, in every
+fifth round. The added time is the median over a way's rounds of the difference to the direct call of the same round. A promise about added times is the ratio of two such medians, and its
 interval is what 95 of 100 draws of the same rounds give (a single round's ratio says nothing: the forwarder's
 difference is often near zero). Throughput: eight callers, bursts in turns; a promise is the median over the turns of
 the ratio within one turn. Every burst has a client of its own: no connection waits while a slow rival has its turn.
@@ -36,6 +36,8 @@ from benchmarks.report import Promise, finish, percentiles
 from tests.e2e.running import command, serving
 
 DIRECT, FORWARDER, BY_NAME, BY_META = "direct", "forwarder", "toolcrib_by_name", "toolcrib_call_tool"
+OURS = frozenset({DIRECT, FORWARDER, BY_NAME, BY_META})
+RIVALS_EVERY = 5  # rounds
 WARM_UP, CALLERS, BURST = 30, 8, 25
 START_S = 30.0
 DRAWS = 400
@@ -45,13 +47,16 @@ ANY_RESULT: TypeAdapter[Any] = TypeAdapter(types.CallToolResult)
 Way = tuple[str, str, dict[str, Any]]
 """URL, tool, arguments."""
 
-Series = dict[str, list[float]]
-"""Measured values by way, round by round."""
+Times = dict[str, dict[int, float]]
+"""Milliseconds by way and round."""
+
+Rates = dict[str, list[float]]
+"""Calls per second by way, burst by burst."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=1500)
     parser.add_argument("--bursts", type=int, default=6)
     asked = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -95,22 +100,24 @@ def _ways(stack: contextlib.ExitStack, url: str) -> dict[str, Way]:
     return ways
 
 
-async def _measure(ways: dict[str, Way], rounds: int, bursts: int) -> tuple[Series, Series]:
-    """Milliseconds of each call by way, and calls per second at eight callers, burst by burst."""
+async def _measure(ways: dict[str, Way], rounds: int, bursts: int) -> tuple[Times, Rates]:
+    """Milliseconds of each call, and calls per second at eight callers."""
     order = list(ways)
-    times: Series = {name: [] for name in ways}
+    near = [name for name in ways if name in OURS]
+    times: Times = {name: {} for name in ways}
     async with contextlib.AsyncExitStack() as stack:
         calls = {name: _caller(await _connected(stack, way[0]), way) for name, way in ways.items()}
         for call in calls.values():
             for _ in range(WARM_UP):
                 await call()
-        for _ in range(rounds):
-            random.shuffle(order)
-            for name in order:
+        for number in range(rounds):
+            turn = near if number % RIVALS_EVERY else order
+            random.shuffle(turn)
+            for name in turn:
                 began = time.perf_counter()
                 await calls[name]()
-                times[name].append((time.perf_counter() - began) * 1e3)
-    rates: Series = {name: [] for name in ways}
+                times[name][number] = (time.perf_counter() - began) * 1e3
+    rates: Rates = {name: [] for name in ways}
     for _ in range(bursts):
         random.shuffle(order)
         for name in order:
@@ -157,12 +164,12 @@ async def _rate(call: Callable[[], Awaitable[None]]) -> float:
     return CALLERS * BURST / (time.perf_counter() - began)
 
 
-def _report(times: Series, rates: Series) -> None:
-    every = range(len(times[DIRECT]))
-    added = {name: _added(times, name, every) for name in times}
+def _report(times: Times, rates: Rates) -> None:
+    every = list(times[DIRECT])
+    added = {name: _added(times, name, list(times[name])) for name in times}
     details = {
         name: {
-            "ms": percentiles(found),
+            "ms": percentiles(list(found.values())),
             "added_ms": round(added[name], 3),
             "calls_per_s": round(statistics.median(rates[name])),
         }
@@ -188,24 +195,24 @@ def _report(times: Series, rates: Series) -> None:
     finish("call_overhead", promises, {"added_over_forwarder_95": intervals, "ways": details, "absent": absent})
 
 
-def _added(times: Series, way: str, rounds: Sequence[int]) -> float:
+def _added(times: Times, way: str, rounds: Sequence[int]) -> float:
     """Milliseconds over the direct call of the same round."""
     return statistics.median(times[way][number] - times[DIRECT][number] for number in rounds)
 
 
-def _times_forwarder(times: Series, way: str, rounds: Sequence[int]) -> float:
+def _times_forwarder(times: Times, way: str, rounds: Sequence[int]) -> float:
     return _added(times, way, rounds) / max(_added(times, FORWARDER, rounds), 1e-3)
 
 
-def _interval(times: Series, way: str) -> list[float]:
+def _interval(times: Times, way: str) -> list[float]:
     """Where the ratio to the forwarder lies in 95 of 100 draws of the rounds, with replacement."""
-    count = len(times[DIRECT])
+    every = list(times[DIRECT])
     chance = random.Random(0)
-    drawn = sorted(_times_forwarder(times, way, chance.choices(range(count), k=count)) for _ in range(DRAWS))
+    drawn = sorted(_times_forwarder(times, way, chance.choices(every, k=len(every))) for _ in range(DRAWS))
     return [round(drawn[int(share * DRAWS)], 2) for share in (0.025, 0.975)]
 
 
-def _faster(rates: Series, other: str) -> float:
+def _faster(rates: Rates, other: str) -> float:
     return statistics.median(ours / theirs for ours, theirs in zip(rates[BY_META], rates[other], strict=True))
 
 
