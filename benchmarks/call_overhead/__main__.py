@@ -4,10 +4,11 @@
 
 One client (mcp, current revision), one upstream (echo, stateless HTTP, JSON). In every round each way is called once,
 in changing order, so that a noisy neighbour hits all of them; the rivals, which take tens of times as long, in every
-fifth round. The added time is the median over a way's rounds of the difference to the direct call of the same round. A promise about added times is the ratio of two such medians, and its
-interval is what 95 of 100 draws of the same rounds give (a single round's ratio says nothing: the forwarder's
-difference is often near zero). Throughput: eight callers, bursts in turns; a promise is the median over the turns of
-the ratio within one turn. Every burst has a client of its own: no connection waits while a slow rival has its turn.
+fifth round. The added time is the median over a way's rounds of the difference to the direct call of the same round. A
+promise about added times is the ratio of two such medians, and its interval is what 95 of 100 draws of the same rounds
+give (a single round's ratio says nothing: the forwarder's difference is often near zero). Throughput: eight callers,
+bursts in turns; a promise is the median over the turns of the ratio within one turn. Every burst has a client of its
+own: no connection waits while a slow rival has its turn.
 """
 
 from __future__ import annotations
