@@ -6,6 +6,7 @@ DEMO ?= .demo
 CONFORMANCE ?= .conformance
 CLIENTS ?= .clients
 ARGS ?=
+WORKERS ?= 2
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -25,8 +26,8 @@ env: $(VENV)/.installed ## Make the environment and install Toolcrib with its de
 check: env ## Format, lint, types, imports, budgets: one line each, exit 1 on any FAIL (under a minute)
 	@$(run) tests.house.check
 
-test: env demo-servers ## Run the tests without torch; narrow with ARGS='tests/index -k dense'
-	@$(run) pytest --ignore=tests/rl $(ARGS)
+test: env demo-servers ## Run the tests without torch; narrow with ARGS='tests/index -k dense', WORKERS=0 for --pdb
+	@$(run) pytest --ignore=tests/rl -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-rl: $(VENV_RL)/.installed ## Run the tests that need torch, in an environment of their own
 	@HF_HUB_OFFLINE=1 $(run_rl) pytest tests/rl tests/contracts/test_embedder_contract.py $(ARGS)

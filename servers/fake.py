@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ class FakeUpstream:
     stderr: str = ""
     listed: int = 0  # how many listings were answered
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)  # what was called, in order
-    owners: list[str] = field(default_factory=list)  # whose calls those were
+    owners: list[Hashable] = field(default_factory=list)  # whose calls those were
 
 
 class FakePool:
@@ -79,7 +79,7 @@ class FakePool:
         *,
         timeout_s: float | None = None,
         repeatable: bool = False,  # noqa: ARG002 - the port has it; a fake connection does not break
-        owner: str = "",
+        owner: Hashable = "",
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         require_json({"name": name, "arguments": dict(arguments)}, f"The arguments of {name!r}")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from servers.connection import Connection
 
-EVERYBODY = ""
+Owner = Hashable
+"""Whoever meets the same state at a server; compared, never looked into."""
+
+EVERYBODY: Owner = ""
 """The lane of those who share: listings always, calls where no state is kept for them."""
 
 
@@ -21,12 +24,12 @@ class Lanes:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: OrderedDict[str, Connection] = OrderedDict()  # the one used longest ago first
+        self._open: OrderedDict[Owner, Connection] = OrderedDict()  # the one used longest ago first
         self._retired: set[Connection] = set()
-        self._uses: Counter[str] = Counter()
+        self._uses: Counter[Owner] = Counter()
 
     @contextmanager
-    def used_by(self, owner: str) -> Iterator[None]:
+    def used_by(self, owner: Owner) -> Iterator[None]:
         """The owner's connection is kept meanwhile."""
         self._uses[owner] += 1
         try:
@@ -41,7 +44,7 @@ class Lanes:
         """The connection that was used last, also when it has ended."""
         return next(reversed(self._open.values()), None)
 
-    def of(self, owner: str) -> Connection | None:
+    def of(self, owner: Owner) -> Connection | None:
         """The owner's connection, unless it has ended."""
         connection = self._open.get(owner)
         if connection is None:
@@ -52,7 +55,7 @@ class Lanes:
         self._open.move_to_end(owner)
         return connection
 
-    def put(self, owner: str, connection: Connection) -> None:
+    def put(self, owner: Owner, connection: Connection) -> None:
         """The owner's connection from now on."""
         spare = [old for other, old in self._open.items() if other not in self._uses]
         for old in sorted(spare, key=lambda old: not old.ended)[: max(0, len(self._open) + 1 - self._most)]:

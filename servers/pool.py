@@ -18,7 +18,7 @@ from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
 from servers.connection import Connection
 from servers.failures import message_too_large
-from servers.lanes import EVERYBODY
+from servers.lanes import EVERYBODY, Owner
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Peer
@@ -59,7 +59,7 @@ class ServerPool:
         *,
         timeout_s: float | None = None,
         repeatable: bool = False,
-        owner: str = EVERYBODY,
+        owner: Owner = EVERYBODY,
     ) -> CallResult:
         """See `servers.ports.Pool`."""
         params: dict[str, Any] = {"name": name, "arguments": dict(arguments)}
@@ -136,7 +136,8 @@ class ServerPool:
         """The one for this launch. Another launch under the same name replaces it: settings are never mixed."""
         key = (server.tenant, server.slug)
         known = self._upstreams.get(key)
-        if known is not None and _settings(known.server) == _settings(server):
+        if known is not None and (known.given is server or _settings(known.server) == _settings(server)):
+            known.given = server  # the same object for many calls, which compares in no time
             return known
         if known is not None:
             leaving = asyncio.create_task(known.close())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,7 +45,7 @@ class Pool(Protocol):
         *,
         timeout_s: float | None = None,
         repeatable: bool = False,
-        owner: str = "",
+        owner: Hashable = "",
     ) -> CallResult:
         """Call one tool; it is executed at most once, unless a call of it may be `repeatable` when it failed.
 

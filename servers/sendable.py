@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from domain.errors import InvalidInput
 
 MAX_NESTING = 190
 """Levels of objects and arrays in the params: the parser of SDK servers gives up at 200, and would never answer."""
 
+_NAN = re.compile(rb"NaN|Infinity")
 _strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def require_json(value: Mapping[str, Any], what: str) -> None:
     """Refuse what cannot be sent: NaN, lone surrogates, objects, deep nesting. Raises InvalidInput about `what`."""
-    try:
-        text = _strict(value)
-        text.encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidInput(f"{what} are not valid JSON ({error}).") from error
-    if text.count("{") + text.count("[") > MAX_NESTING and _nests_deeper(value, MAX_NESTING):
+    text = _written(value)
+    if text is None or _NAN.search(text):
+        try:
+            text = _strict(value).encode()
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidInput(f"{what} are not valid JSON ({error}).") from error
+    if text.count(b"{") + text.count(b"[") > MAX_NESTING and _nests_deeper(value, MAX_NESTING):
         raise InvalidInput(f"{what} nest deeper than {MAX_NESTING} levels; flatten them.")
+
+
+def _written(value: Mapping[str, Any]) -> bytes | None:
+    """In a tenth of the time that `json` takes; None where that one has to say what is wrong."""
+    try:
+        return to_json(value)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return None
 
 
 def _nests_deeper(value: object, most: int) -> bool:

@@ -15,7 +15,7 @@ from servers.breaker import Breaker
 from servers.bulkhead import Bulkhead
 from servers.connection import Connection
 from servers.failures import CircuitOpen, Estranged, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
-from servers.lanes import EVERYBODY, Lanes
+from servers.lanes import EVERYBODY, Lanes, Owner
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.negotiation import Era, Peer
@@ -34,7 +34,7 @@ class Upstream:
     """
 
     def __init__(self, server: UpstreamServer, limits: Limits, on_list_changed: Callable[[], None]) -> None:
-        self.server = server
+        self.server = self.given = server
         self.breaker = breaker_of(server, limits)
         self.listing: SingleFlight[Listing] = SingleFlight()
         self.mirrored: dict[str, HeaderMap] = {}
@@ -58,7 +58,7 @@ class Upstream:
         *,
         repeatable: bool,
         urgent: bool = False,
-        owner: str = EVERYBODY,
+        owner: Owner = EVERYBODY,
     ) -> T:
         """Do `work` on an open connection, and again where `servers.retries` allows it: `repeatable` work may be done
         twice. `urgent` work is tried though the circuit is open. What the server keeps for a connection is `owner`'s.
@@ -70,6 +70,8 @@ class Upstream:
         while True:
             began = clock()
             try:
+                if not self._apart:
+                    return await self._attempt(work, owner, urgent=urgent)
                 with self._lanes.used_by(owner):
                     return await self._attempt(work, owner, urgent=urgent)
             except CircuitOpen as refusal:
@@ -87,15 +89,18 @@ class Upstream:
         if seconds >= self._limits.deadlines.connect_s:
             self.breaker.failed(error, trying=False)
 
-    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], owner: str, *, urgent: bool) -> T:
+    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], owner: Owner, *, urgent: bool) -> T:
         trying = self.breaker.admit(urgent=urgent)
-        if trying and (present := self._lanes.of(self._lane(owner))) is not None:
+        lane = self._lane(owner)
+        if trying and (present := self._lanes.of(lane)) is not None:
             self._lanes.retire(present)  # a new handshake is the proof that the server is back
-        connection = self._present(owner, trying=trying)
+        connection = self._present(lane, trying=trying)
         try:
-            connection, peer = await self._opened(connection, owner, trying=trying)
-            if self._moved(connection, owner):
-                connection, peer = await self._opened(self._present(owner, trying=trying), owner, trying=trying)
+            connection, peer = await self._opened(connection, lane, trying=trying)
+            if self.server.sharing is Sharing.AUTO:
+                self._apart = connection.keeps_session
+            if (own := self._lane(owner)) != lane:  # now it is known what the server wants
+                connection, peer = await self._opened(self._present(own, trying=trying), own, trying=trying)
             self._era = peer.era
             if trying:
                 self.breaker.reached()
@@ -115,7 +120,7 @@ class Upstream:
         self.breaker.succeeded()
         return result
 
-    async def _opened(self, connection: Connection, owner: str, *, trying: bool) -> tuple[Connection, Peer]:
+    async def _opened(self, connection: Connection, lane: Owner, *, trying: bool) -> tuple[Connection, Peer]:
         """The connection once it is open: another one, over HTTP+SSE, where the server answers the newer transport's
         first message with a client error, as the specification has clients find out.
         """
@@ -127,7 +132,7 @@ class Upstream:
                 raise
             self._older, newer = True, refusal
         self._lanes.retire(connection)
-        connection = self._present(owner, trying=trying)
+        connection = self._present(lane, trying=trying)
         try:
             return connection, await connection.ready()
         except UpstreamError:
@@ -178,21 +183,14 @@ class Upstream:
         self._closed = True
         await self._lanes.close()
 
-    def _lane(self, owner: str) -> str:
+    def _lane(self, owner: Owner) -> Owner:
         return owner if self._apart else EVERYBODY
 
-    def _moved(self, connection: Connection, owner: str) -> bool:
-        """Whether the server turned out to want `owner` on another connection than this one."""
-        if self.server.sharing is Sharing.AUTO:
-            self._apart = connection.keeps_session
-        return self._lanes.of(self._lane(owner)) is not connection
-
-    def _present(self, owner: str, *, trying: bool) -> Connection:
+    def _present(self, lane: Owner, *, trying: bool) -> Connection:
         if self._closed:
             raise UpstreamUnreachable(
                 f"Server {self.server.slug!r} was changed or removed while it was used; search again."
             )
-        lane = self._lane(owner)
         connection = self._lanes.of(lane)
         if connection is None:
             connection = Connection(

@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more about who else runs here than about what it tests.
+settings.register_profile("house", settings(deadline=None))
+settings.load_profile("house")
 
 
 @pytest.fixture

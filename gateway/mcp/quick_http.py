@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -47,6 +46,7 @@ class QuickHttp(HttpToolsProtocol):
         self._head: PlainHead | None = None  # of what may be a plain call, while its body comes
         self._body = bytearray()
         self._under_way: _UnderWay | None = None
+        self._common: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
 
     def data_received(self, data: bytes) -> None:
         if self._head is not None:
@@ -86,6 +86,13 @@ class QuickHttp(HttpToolsProtocol):
         else:
             self.server_state.total_requests += 1
             self.quiet.set_for(self.timeout_keep_alive)
+
+    def common_lines(self) -> bytes:
+        """Of every answer. uvicorn makes a new list every second, with the time in it, and changes none."""
+        headers = self.server_state.default_headers
+        if self._common[0] is not headers:
+            self._common = (headers, b"".join([b"%b: %b\r\n" % header for header in headers]))
+        return self._common[1]
 
     def _take(self, head: PlainHead, body: bytes | bytearray) -> None:
         """Answer a request whose body is there, or wait for the rest of it."""
@@ -189,14 +196,9 @@ class _UnderWay:
         self._http.transport.write(start + _chunk(_PING))
 
     def _start(self, status: int, framing: bytes) -> bytes:
-        common = _lines(tuple(self._http.server_state.default_headers))
+        common = self._http.common_lines()
         ending = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         return b"%b%b%b%b" % (STATUS_LINE[status], common, framing, ending)
-
-
-@lru_cache(maxsize=4)  # uvicorn makes new ones every second, with the time in them
-def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def _chunk(data: bytes) -> bytes:

@@ -174,9 +174,9 @@ class Call:
         return step
 
 
-def _owner(principal: Principal, asked: Invocation) -> str:
+def _owner(principal: Principal, asked: Invocation) -> tuple[str, str | None, str | None]:
     """Whose state at a server a call meets: that of its session, else of its client, never another principal's."""
-    return canonical_json([principal.subject, asked.session_id, None if asked.session_id else asked.client])
+    return principal.subject, asked.session_id, None if asked.session_id else asked.client
 
 
 def _arguments_record(arguments: Mapping[str, Any], *, keeps_values: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from servers.oauth.fetching import Fetcher, ServerSilent
 from servers.oauth.grants import GrantRefused, grant
 
 Key = tuple[str, str]
+_UNREAD = object()
 
 
 class TokenKeeper:
@@ -40,6 +41,8 @@ class TokenKeeper:
 
     async def bearer(self, server: UpstreamServer) -> str | None:
         """An access token that is good for now. Raises ServerSilent when it ended and cannot be refreshed now."""
+        if self._known.get((server.tenant, server.slug), _UNREAD) is None:
+            return None  # of most servers, on the way of every call
         tokens, now = await self.tokens(server), self._clock()
         if tokens is None:
             return None

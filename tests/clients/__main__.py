@@ -1,4 +1,5 @@
-"""Ten real clients against a real gateway: `make clients`, or `python -m tests.clients --dir .clients [NAME...]`.
+"""Ten real clients against a real gateway: `make clients`, or `python -m tests.clients --dir .clients [NAME...]`; with
+N=full in the environment the result is kept.
 
 All travel at once (tests/clients/drivers/journey.py says where to); when the last one has come as far as it can without
 it, the gateway is restarted on its port, and each goes on. Prints `clients_NAME_STEP value target PASS|FAIL`, and the
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.report import Promise
+from benchmarks.report import RESULTS, Promise, evidence
 from domain.servers import Transport
 from tests.clients.install import command, environment
 from tests.clients.packages import CLIENTS, Client
@@ -112,8 +114,8 @@ async def _all(travellers: Sequence[Traveller]) -> None:
         leg.cancel()
 
 
-def show(travellers: Sequence[Traveller], seconds: float) -> bool:
-    """Print the lines; whether all hold."""
+def show(travellers: Sequence[Traveller], seconds: float) -> list[Promise]:
+    """Print the lines, which are the promises."""
     everything = [pair for traveller in travellers for pair in traveller.promises()]
     everything.append((Promise("clients_seconds", seconds, SECONDS, " s"), ""))
     for promise, detail in everything:
@@ -123,7 +125,7 @@ def show(travellers: Sequence[Traveller], seconds: float) -> bool:
             print(
                 f"--- {traveller.client.name} wrote to standard error:\n{traveller.last_words.decode(errors='replace')}"
             )
-    return all(promise.holds for promise, _ in everything)
+    return [promise for promise, _ in everything]
 
 
 def main() -> None:
@@ -134,7 +136,12 @@ def main() -> None:
     started = time.monotonic()
     chosen = [client for client in CLIENTS if client.name in options.names or not options.names]
     travellers = asyncio.run(journeys(options.dir.resolve(), chosen))
-    sys.exit(0 if show(travellers, time.monotonic() - started) else 1)
+    promises = show(travellers, time.monotonic() - started)
+    if os.environ.get("N") == "full":
+        versions = {client.name: list(client.requirements) for client in chosen}
+        kept = evidence("make clients", promises, {"clients": versions})
+        (RESULTS / "clients.json").write_text(json.dumps(kept, indent=2) + "\n")
+    sys.exit(0 if all(promise.holds for promise in promises) else 1)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import sys
 import time
 import urllib.request
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,27 @@ async def seconds_of(work: Callable[[], Awaitable[object]]) -> tuple[float, obje
     except (ToolcribError, OSError, EOFError) as error:
         outcome = error
     return time.perf_counter() - began, outcome
+
+
+@dataclass(slots=True)
+class Waiting:
+    """For how long the processes of a measurement have been kept from the CPU by others since this was made."""
+
+    pids: Sequence[int]
+    before: list[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before = [in_line_s(pid) for pid in self.pids]
+
+    @property
+    def seconds(self) -> float:
+        """Of the one that waited most: they wait for each other as well, so sums would count twice."""
+        return max(in_line_s(pid) - before for pid, before in zip(self.pids, self.before, strict=True))
+
+
+def off_by(took: float, wanted: float, waited: float) -> float:
+    """How far a deadline was missed: too early by the clock, or too late by our own doing."""
+    return max(0.0, wanted - took, took - waited - wanted)
 
 
 def in_line_s(pid: int) -> float:

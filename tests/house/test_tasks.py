@@ -19,7 +19,7 @@ def test_make_help_explains_every_task() -> None:
     assert set(explained) == tasks()
 
 
-def test_the_ci_script_runs_check_test_and_test_rl() -> None:
+def test_the_ci_script_runs_the_checks_the_tests_and_the_short_forms() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     [named] = re.findall(r"^for target in ([^;]+); do", script, re.MULTILINE)
-    assert {"check", "test", "test-rl"} <= set(named.split()) <= tasks()
+    assert {"check", "test", "test-rl", "conformance", "clients", "faults"} <= set(named.split()) <= tasks()

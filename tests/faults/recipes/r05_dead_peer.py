@@ -8,6 +8,7 @@ whether the request had arrived (keep-alive) or not (no acknowledgement).
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from benchmarks.report import Promise
@@ -15,7 +16,7 @@ from domain.errors import UpstreamTimeout, UpstreamUnreachable
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.failures import ConnectionLost
 from servers.pool import ServerPool
-from tests.faults.parts import a_pool, counting_upstream, seconds_of, until
+from tests.faults.parts import Waiting, a_pool, counting_upstream, off_by, seconds_of, until
 from tests.faults.proxy import Fault, fault_proxy
 from tests.upstreams.running import HttpUpstream, http_upstream
 
@@ -62,12 +63,14 @@ async def _in_rounds(rounds: int) -> tuple[float, float, int, float]:
                     return await pool.call(server, "once", {"label": "x"}, timeout_s=DEADLINE_S)  # noqa: B023
 
                 proxy.fault = Fault.HALF_OPEN
+                waiting = Waiting((os.getpid(),))
                 took, outcome = await seconds_of(call)
-                late = max(late, took - DEADLINE_S)
+                late = max(late, off_by(took, DEADLINE_S, waiting.seconds))
                 unnamed += not isinstance(outcome, UpstreamTimeout)
                 proxy.fault = Fault.RESET_IN_ANSWER
+                waiting = Waiting((os.getpid(),))
                 took, outcome = await seconds_of(call)
-                resets = max(resets, took)
+                resets = max(resets, took - waiting.seconds)
                 unnamed += not isinstance(outcome, ConnectionLost)
                 proxy.fault = Fault.PASS
                 _, outcome = await seconds_of(call)

@@ -17,7 +17,7 @@ CALLERS = 8
 
 
 async def run(*, full: bool) -> list[Promise]:
-    calls = 10_000 if full else 1_600
+    calls = 10_000 if full else 6_000  # one in a thousand may fail: with fewer, chance decides
     async with counting_upstream() as upstream, fault_proxy(upstream.port) as proxy, a_pool() as pool:
         server = upstream.server(through=proxy.port)
         await pool.list_tools(server)
