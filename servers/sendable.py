@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
-
-from pydantic_core import PydanticSerializationError, to_json
 
 from domain.errors import InvalidInput
 
 MAX_NESTING = 190
 """Levels of objects and arrays in the params: the parser of SDK servers gives up at 200, and would never answer."""
 
-_NAN = re.compile(rb"NaN|Infinity")
+_LARGE = 2**63
 _strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def require_json(value: Mapping[str, Any], what: str) -> None:
     """Refuse what cannot be sent: NaN, lone surrogates, objects, deep nesting. Raises InvalidInput about `what`."""
-    text = _written(value)
-    if text is None or _NAN.search(text):
-        try:
-            text = _strict(value).encode()
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidInput(f"{what} are not valid JSON ({error}).") from error
-    if text.count(b"{") + text.count(b"[") > MAX_NESTING and _nests_deeper(value, MAX_NESTING):
+    if _is_simple(value):
+        return
+    try:
+        text = _strict(value)
+        text.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput(f"{what} are not valid JSON ({error}).") from error
+    if text.count("{") + text.count("[") > MAX_NESTING and _nests_deeper(value, MAX_NESTING):
         raise InvalidInput(f"{what} nest deeper than {MAX_NESTING} levels; flatten them.")
 
 
-def _written(value: Mapping[str, Any]) -> bytes | None:
-    """In a tenth of the time that `json` takes; None where that one has to say what is wrong."""
-    try:
-        return to_json(value)
-    except (PydanticSerializationError, ValueError, RecursionError):
-        return None
+def _is_simple(value: Mapping[str, Any]) -> bool:
+    """Whether it is like most calls, a few plain texts and numbers: that is seen in less time than `json` takes."""
+    for name, entry in value.items():
+        if type(entry) is dict:
+            if not _is_plain(name) or not all(_is_plain(key) and _is_plain(part) for key, part in entry.items()):
+                return False
+        elif not _is_plain(name) or not _is_plain(entry):
+            return False
+    return True
+
+
+def _is_plain(part: object) -> bool:
+    if isinstance(part, str):
+        return part.isascii()
+    return part is None or (isinstance(part, int) and -_LARGE < part < _LARGE)
 
 
 def _nests_deeper(value: object, most: int) -> bool:
