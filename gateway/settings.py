@@ -59,6 +59,9 @@ class Settings(ModelSettings, LogSettings):
     session_ttl_s: float = Field(default=24 * 3600.0, gt=0, description="Seconds without use until a session expires.")
     case_memory: bool = Field(default=True, description="Offer searches what worked for similar ones of the tenant.")
     poll_s: float = Field(default=300.0, gt=0, description="Seconds between catalogue polls, jittered by 20 %.")
+    history_days: float = Field(
+        default=365.0, gt=0, description="Days for which a tool's former versions are kept, 5 of each in any case."
+    )
     call_timeout_s: float = Field(default=60.0, gt=0, le=3600, description="Deadline of a tool call.")
     message_bytes: int = Field(
         default=16 * _MIB, ge=64 * 1024, description="Largest message of a server that is parsed."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
+from gateway.sync_totals import SyncTotals
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
@@ -91,6 +93,7 @@ class Toolcrib:
     servers: Servers
     authorizer: Authorizer
     credentials: Credentials
+    sync_totals: SyncTotals
     launches: Launches
     reviews: Reviews
 
@@ -144,6 +147,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run(), crib.experiences.run()]
             background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
+            background.append(_forget_history(store, settings.history_days))
         if follow and store.is_shared:  # a file is never away
             background.append(_read_ahead(crib.catalogue))
         for work in background:
@@ -171,7 +175,10 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders())
     results = Results(spool, sessions, _result_limits(settings))
 
+    sync_totals = SyncTotals()
+
     async def on_run(run: SyncRun) -> None:
+        sync_totals.add(run)
         if run.error is None:
             freshness.verified(run.tenant, run.server, run.finished_at)
         if run.added or run.changed or run.removed:
@@ -208,6 +215,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         authorizer=authorizer,
         credentials=Credentials(store, authorizer, pool, schedule.changed),
+        sync_totals=sync_totals,
         launches=launches,
         reviews=Reviews(store, catalogue, launches, indexer, journal, freshness),
     )
@@ -289,6 +297,17 @@ async def _expire_sessions(store: Store) -> None:
         except ToolcribError as error:
             logger.warning("Expired sessions were not deleted: %s", error.message)
         await asyncio.sleep(_HOUR_S)
+
+
+async def _forget_history(store: Store, days: float) -> None:
+    """Every hour, what the settings do not keep of tools' versions, and changes that no index needs any more."""
+    while True:
+        await asyncio.sleep(_HOUR_S)
+        try:
+            await store.retention.versions(time.time() - days * 24 * _HOUR_S)
+            await store.retention.changes()
+        except ToolcribError as error:
+            logger.warning("Old versions of tools were not deleted: %s", error.message)
 
 
 async def _rebuild(crib: Toolcrib) -> None:

@@ -34,7 +34,9 @@ class ChangeLog:
         self._database = database
 
     async def after(self, seq: int, limit: int) -> list[IndexChange]:
-        """The next changes of all tenants behind `seq`, in order; numbers have no gaps."""
+        """The next changes of all tenants behind `seq`, in order. Where numbers are missing, later ones are of the same
+        tools (store/retention.py).
+        """
         query = select(INDEX_CHANGES).where(INDEX_CHANGES.c.seq > seq).order_by(INDEX_CHANGES.c.seq).limit(limit)
         rows = await self._database.rows(query)
         return [IndexChange(row.seq, row.tenant, row.tool_id, ChangeKind(row.kind)) for row in rows]

@@ -23,6 +23,7 @@ from store.migrate import migrate
 from store.notices import Notices
 from store.overlays import OverlayRepository
 from store.questions import QuestionRepository
+from store.retention import Retention
 from store.runs import SyncRunRepository
 from store.sealing import Sealer
 from store.secrets import Secrets
@@ -47,6 +48,7 @@ class Store:
         self.held_tools = HeldToolRepository(database)
         self.held_launches = HeldLaunchRepository(database, sealer)
         self.versions = VersionRepository(database)
+        self.retention = Retention(database)
         self.overlays = OverlayRepository(database)
         self.questions = QuestionRepository(database)
         self.generated = GeneratedRepository(database)

@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.api import sync_metrics
 from gateway.api.dependencies import Crib
 from gateway.wiring import Toolcrib
 
@@ -30,8 +31,9 @@ _TOKENS = frozenset({"answered", "reread", "written", "kept"})
 class _Numbers(Collector):
     """Read when they are asked for, so that counting costs the request path nothing."""
 
-    def __init__(self, crib: Toolcrib) -> None:
+    def __init__(self, crib: Toolcrib, facts: sync_metrics.Facts) -> None:
         self._crib = crib
+        self._facts = facts
 
     def collect(self) -> Iterator[Metric]:
         for name, count in self._crib.sessions.totals.counts.items():
@@ -40,11 +42,12 @@ class _Numbers(Collector):
         journal = self._crib.journal
         yield CounterMetricFamily("toolcrib_events_written", "Events written to the log.", value=journal.written)
         yield CounterMetricFamily("toolcrib_events_dropped", "Events that were lost.", value=journal.dropped)
+        yield from sync_metrics.families(self._facts, self._crib.sync_totals, self._crib.settings.poll_s)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(crib: Crib) -> Response:
-    """Counters since this process started."""
+    """Counters since this process started, and how fresh the catalogue is."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Numbers(crib))
+    registry.register(_Numbers(crib, await sync_metrics.look(crib)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

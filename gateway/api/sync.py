@@ -30,3 +30,10 @@ async def history(
     slug = (await crib.servers.resolve(caller, server)).slug if server else None
     runs = await crib.store.runs.list(caller.tenant, server=slug, limit=limit)
     return {"runs": [run_json(run) for run in runs]}
+
+
+@router.get("/sync/progress")
+async def progress(crib: Crib) -> dict[str, int]:
+    """Texts embedded, and found in the cache, since the gateway started: for a live view of a sync."""
+    counters = crib.index.counters
+    return {"embedded": counters.embedded, "cached": counters.cached}

@@ -103,11 +103,19 @@ def _server(server: dict[str, Any], settings: Settings) -> Finding:
         return Finding(name, "warning", f"disabled: toolcrib servers enable {server['server']}")
     if (broken := _broken(server)) is not None:
         return Finding(name, "problem", broken)
-    if server["last_verified"] is None:
-        return Finding(name, "warning", f"never synced: toolcrib sync {server['server']}")
-    age = time.time() - server["last_verified"]
-    if age > _STALE_AFTER_POLLS * settings.poll_s:
-        return Finding(name, "warning", f"last verified {age / 60:.0f} min ago: toolcrib sync {server['server']}")
+    if (stale := _stale(server, settings)) is not None:
+        return Finding(name, "warning", f"{stale}: toolcrib sync {server['server']}")
+    if server["waiting"] or server["launch_waiting"]:
+        what = f"{server['waiting']} changed tools wait" if server["waiting"] else "another launch waits"
+        return Finding(name, "warning", f"{what} for a review: toolcrib servers review {server['server']}")
     if server["headers"] and server["launch"].startswith("http://") and "127.0.0.1" not in server["launch"]:
         return Finding(name, "warning", "its headers travel unencrypted: use https")
     return Finding(name, "ok", f"{server['tools']} tools")
+
+
+def _stale(server: dict[str, Any], settings: Settings) -> str | None:
+    """Why what is known of a server may be old."""
+    if server["last_verified"] is None:
+        return "never synced"
+    age = time.time() - server["last_verified"]
+    return f"last verified {age / 60:.0f} min ago" if age > _STALE_AFTER_POLLS * settings.poll_s else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
 from domain.identity import LOCAL
 from gateway.api.app import make_app
@@ -36,6 +37,7 @@ class Turncoats:
     api: ApiClient
     backend: LocalBackend
     folder: Path
+    app: FastAPI
 
     def offer(self, server: str, *tools: Tool) -> None:
         """What `server` lists from now on."""
@@ -76,8 +78,7 @@ class Turncoats:
 async def turncoats(folder: Path, **settings: Any) -> AsyncIterator[Turncoats]:
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     made = Settings(data=folder / "data", port=0, **settings)
-    async with (
-        open_toolcrib(made, follow=False) as crib,
-        ApiClient("http://127.0.0.1", httpx2.ASGITransport(app=make_app(crib))) as api,
-    ):
-        yield Turncoats(crib, api, LocalBackend(crib, LOCAL), folder)
+    async with open_toolcrib(made, follow=False) as crib:
+        app = make_app(crib)
+        async with ApiClient("http://127.0.0.1", httpx2.ASGITransport(app=app)) as api:
+            yield Turncoats(crib, api, LocalBackend(crib, LOCAL), folder, app)

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from domain.errors import ToolcribError, UpstreamUnreachable
+from domain.errors import Forbidden, ToolcribError, UpstreamUnreachable
 from domain.identity import Principal
-from domain.servers import UpstreamServer
+from domain.servers import ReviewPolicy, UpstreamServer
 from gateway.mcp.transparent.door import Door
 from servers.limits import Limits
 from servers.relays import Relays
@@ -53,6 +53,11 @@ class TransparentDoors:
             server = await self._store.servers.get(self._principal.tenant, slug)
             if not server.enabled:
                 raise UpstreamUnreachable(f"Server {slug!r} is disabled; an admin can enable it.")
+            if server.review is ReviewPolicy.HOLD:
+                raise Forbidden(
+                    f"Changes of server {slug!r} are held for a review, and this address passes on what nobody "
+                    "reviewed; use /mcp, or let an admin choose another policy."
+                )
         except ToolcribError:
             await self._shut(slug)
             raise
