@@ -65,7 +65,7 @@ def _show(runs: list[dict[str, Any]], shell: Shell, view: SyncView) -> Exit:
         columns = _COUNTS
         rows = [(run["server"], *(run[column] for column in columns), _remark(run)) for run in runs]
         out.print(table("server", *columns, "", rows=rows, right=columns))
-        out.print(view.summary(), markup=False)
+        out.print(view.summary(), markup=False, soft_wrap=True)
     bad = sum(1 for run in runs if run["error"])
     return Exit.DONE if not bad else Exit.FAILED if bad == len(runs) else Exit.PARTLY
 

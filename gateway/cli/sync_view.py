@@ -61,7 +61,8 @@ class SyncView:
         speed = f" ({texts / took:.0f}/s)" if texts and took else ""
         changes = ", ".join(f"{self._counts[kind]} {kind}" for kind in _CHANGES)
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._servers} servers in {took:.1f} s{failed}: {changes}; {texts} texts embedded{speed}."
+        servers = f"{self._servers} server{'' if self._servers == 1 else 's'}"
+        return f"{servers} in {took:.1f} s{failed}: {changes}; {texts} texts embedded{speed}."
 
     def _line(self) -> str:
         took = self._clock() - self._began
