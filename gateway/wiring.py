@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -176,15 +176,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
     results = Results(spool, sessions, _result_limits(settings))
 
     sync_totals = SyncTotals()
-
-    async def on_run(run: SyncRun) -> None:
-        sync_totals.add(run)
-        if run.error is None:
-            freshness.verified(run.tenant, run.server, run.finished_at)
-        if run.added or run.changed or run.removed:
-            catalogue.forget(run.tenant, run.server)
-            await freshness.catalogue_changed(await store.changes.head())
-
+    on_run = _on_run(store, catalogue, freshness, sync_totals)
     launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
     lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
     engine = ReplicatedSyncs(SyncEngine(store, pool, indexer, on_run=on_run, lease=lead.lease), store, lead)
@@ -263,6 +255,22 @@ def _qdrant(settings: Settings) -> QdrantServer | None:
         return None
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
     return QdrantServer(settings.qdrant_url, key, settings.qdrant_deadline_s)
+
+
+def _on_run(
+    store: Store, catalogue: CatalogueReader, freshness: Freshness, totals: SyncTotals
+) -> Callable[[SyncRun], Awaitable[None]]:
+    """What every sync of this process is told to."""
+
+    async def on_run(run: SyncRun) -> None:
+        totals.add(run)
+        if run.error is None:
+            freshness.verified(run.tenant, run.server, run.finished_at)
+        if run.added or run.changed or run.removed:
+            catalogue.forget(run.tenant, run.server)
+            await freshness.catalogue_changed(await store.changes.head())
+
+    return on_run
 
 
 def _session_defaults(settings: Settings) -> SessionDefaults:
