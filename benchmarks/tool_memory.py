@@ -1,9 +1,10 @@
 """Tool memory over sessions of 100 turns: every mode and every scripted agent, on every set of dialogues.
 
-    python -m benchmarks.tool_memory [--sets api-bank tau2-retail-airline] [--sessions 10]
+    python -m benchmarks.tool_memory [--sets api-bank tau2-retail-airline finance] [--sessions 10]
 
 Writes the tables of docs/tool-memory.md and the plots beside the result. `cache_aware` is judged twice: with the limits
-that every mode has, where catalogues this small seldom fill it, and at a limit of 43 tools, where batches leave.
+that every mode has, where small catalogues seldom fill it, and at a limit of 43 tools, where batches leave. `finance`
+is generated (benchmarks/finance): 5,000 tools and dialogues of 100 turns, the larger half of which need several tools.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.finance.catalogue import SEED, finance_servers
+from benchmarks.finance.dataset import write_dataset
+from benchmarks.finance.dialogues import dialogues
 from benchmarks.memory_plots import draw
 from benchmarks.real_catalogue import DATASETS
 from benchmarks.report import Promise, finish
@@ -24,7 +28,8 @@ from gateway.evaluation.memory import MemoryEvaluation, evaluate_memory
 from gateway.evaluation.memory_agents import AGENTS
 from index.embedders.minilm import MiniLMEmbedder
 
-SETS = ("api-bank", "tau2-retail-airline")
+FINANCE = "finance"
+SETS = ("api-bank", "tau2-retail-airline", FINANCE)
 PAGE = Path(__file__).parent.parent / "docs" / "tool-memory.md"
 PRUNING = (MemoryMode.WORKFLOW, MemoryMode.HYBRID, MemoryMode.LRU)
 TIGHT = SessionLimits(43)
@@ -60,11 +65,19 @@ async def _measure(
     results: dict[str, list[Row]] = {}
     tight: dict[str, list[Row]] = {}
     for name in sets:
-        asked = MemoryEvaluation(DATASETS / name, modes=tuple(MemoryMode), agents=tuple(AGENTS), sessions=sessions)
+        folder = _finance(cache / FINANCE) if name == FINANCE else DATASETS / name
+        asked = MemoryEvaluation(folder, modes=tuple(MemoryMode), agents=tuple(AGENTS), sessions=sessions)
         results[name] = await evaluate_memory(asked, MiniLMEmbedder(), cache, _say)
         asked = replace(asked, modes=(MemoryMode.CACHE_AWARE,), limits=TIGHT)
         tight[name] = await evaluate_memory(asked, MiniLMEmbedder(), cache, _say)
     return results, tight
+
+
+def _finance(folder: Path) -> Path:
+    """The market, generated anew."""
+    servers = finance_servers()
+    write_dataset(folder, servers, dialogues(servers, SEED), SEED)
+    return folder
 
 
 def _say(stage: str, done: int, total: int) -> None:

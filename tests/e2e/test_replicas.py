@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Awaitable
@@ -77,3 +78,28 @@ async def test_what_an_admin_changes_at_one_gateway_holds_at_the_other(pair: Pai
 
 async def _is(coming: Awaitable[int], value: int) -> bool:
     return bool(await coming == value)
+
+
+async def test_one_session_is_served_by_both_gateways_at_once_and_loses_no_change(
+    pair: Pair, upstream: ChangingUpstream
+) -> None:
+    await register(pair[0], "s0", upstream.url(0))
+    await sync(pair[0], "s0")
+
+    async def is_found(http: httpx2.AsyncClient = pair[1]) -> bool:
+        return "s0__read_file_0" in await found(http, "s0 read_file_0", 10)
+
+    await seconds_until(is_found, 10)
+    session = (await pair[0].post("/api/v1/sessions", json={})).json()["id"]
+
+    async def search(number: int) -> set[str]:
+        body = {"queries": [f"s0__read_file_{number}"], "k": 2, "session_id": session}
+        answer = await pair[number % 2].post("/api/v1/search", json=body)
+        answer.raise_for_status()
+        return {candidate["tool_id"] for candidate in answer.json()["results"][0]["candidates"]}
+
+    shown = set().union(*await asyncio.gather(*(search(number) for number in range(20))))
+    memories = [(await http.get(f"/api/v1/sessions/{session}/memory")).json() for http in pair]
+    assert {entry["tool_id"] for entry in memories[0]["entries"]} == shown
+    assert memories[0]["entries"] == memories[1]["entries"]
+    assert memories[0]["ledger"]["extra_turns"] == 20
