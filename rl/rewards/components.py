@@ -1,6 +1,6 @@
 """The components, one function each: episodes in, shape (n,) out; nan is None, the component does not apply.
 
-They take all episodes of a batch at once, for some compare: `otc` with the correct ones of a task, `preference` with all.
+They take all episodes of a batch at once, for some compare: `otc` with the correct ones of a task.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def f1_calls(episodes: Sequence[Episode]) -> Array:
 
 
 def tool_credit(episodes: Sequence[Episode]) -> Array:
-    """1 if the answer was right, with or without tools; else the F1 of the calls, 0 without one (paper 12's asymmetry)."""
+    """1 for a right answer, with or without tools; else the F1 of the calls, 0 without one (paper 12's asymmetry)."""
     return _each(episodes, lambda one: 1.0 if one.success else (_f1(one) or 0.0) if one.calls else 0.0)
 
 
