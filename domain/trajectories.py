@@ -50,6 +50,7 @@ class Step:
     `propensity`: the probability of `action` under whoever took it, None where nobody knows. `action` by kind: search
     `{shown}`; check-out and removal `{added, removed, evicted, reason}`; call `{tool_id, server}`; feedback
     `{of, success, checklist}`. `memory`: ids of the tools held before. `budget`: what was left, None for no bound.
+    `context`: numbers of the decision itself that whoever took it looked at, by name.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Step:
     latency_ms: float = 0.0
     cost: float = 0.0  # estimated tokens
     budget: Mapping[str, Number] = field(default_factory=dict)
+    context: Mapping[str, float] = field(default_factory=dict)
     arguments_hash: str | None = None
     arguments: Mapping[str, Any] | None = None  # only where the tenant wants them kept
     versions: Versions = field(default_factory=Versions)

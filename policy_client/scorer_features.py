@@ -50,7 +50,7 @@ META = ("answer", "search", "stop")
 def encode(
     candidates: Sequence[Mapping[str, float]], context: Mapping[str, float], slots: int
 ) -> tuple[Floats, Floats, Bools]:
-    """Shapes (slots, len(CANDIDATE)), (len(CONTEXT),) and (slots,): which slots are filled. At most `slots` are seen."""
+    """Shapes (slots, len(CANDIDATE)), (len(CONTEXT),), and (slots,): which are filled. At most `slots` are seen."""
     table = np.zeros((slots, len(CANDIDATE)), np.float32)
     there = np.zeros(slots, np.bool_)
     for row, stages in enumerate(candidates[:slots]):

@@ -27,3 +27,26 @@ def evaluate(
     from rl.ope.command import evaluate_log, show  # noqa: PLC0415 - numpy, which no other command has to load
 
     show(evaluate_log(log, target, floor=floor, mixed=mixed), as_json=as_json)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the policy.")],
+    log: Annotated[
+        Path | None, typer.Option("--log", help="What `toolcrib rl export` wrote; none: simulated rooms.")
+    ] = None,
+    reward: Annotated[str, typer.Option(help="Preset: otc, adareasoner, hdpo, orchestra, toolstar, spear.")] = "hdpo",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. epochs=8, advantage=grpo.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the checkpoint in the folder.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,  # noqa: FBT002
+) -> None:
+    """Train the scorer on a log, or in simulated tool rooms, and keep it as ONNX with a manifest."""
+    from rl.training.command import show, train_in_rooms, train_on_log  # noqa: PLC0415 - torch
+
+    if log is None:
+        manifest = train_in_rooms(out, settings or [], resume=resume)
+    else:
+        manifest = train_on_log(log, out, reward, settings or [], resume=resume)
+    show(manifest, out, as_json=as_json)

@@ -68,6 +68,7 @@ def parse_step(row: Mapping[str, Any]) -> Step:
             propensity=_propensity(row),
             outcome=Outcome(row.get("outcome", Outcome.OK)),
             budget={name: None if left is None else float(left) for name, left in row.get("budget", {}).items()},
+            context={str(name): _finite(value, name) for name, value in row.get("context", {}).items()},
             arguments_hash=row.get("arguments_hash"),
             arguments=row.get("arguments"),
             versions=Versions(**{part: str(row.get("versions", {}).get(part, "")) for part in _VERSION_PARTS}),

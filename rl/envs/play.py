@@ -23,7 +23,9 @@ class Played:
         return {"utility": float(self.utility.mean()), **{name: float(of.mean()) for name, of in self.tally.items()}}
 
 
-def play(agent: Agent, instance: Instance, *, episodes: int, seed: int, watch: Callable[[int], None] | None = None) -> Played:
+def play(
+    agent: Agent, instance: Instance, *, episodes: int, seed: int, watch: Callable[[int], None] | None = None
+) -> Played:
     """Equal seeds are equal tasks, whoever plays: agents are compared pair by pair."""
     running = Episodes(instance, np.random.default_rng(seed), episodes)
     while not running.over.all():

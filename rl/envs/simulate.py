@@ -98,14 +98,20 @@ class Episodes:
         return len(self.over)
 
     @property
+    def failures(self) -> Ints:
+        """Shape (B,): calls that failed so far."""
+        return self._failures
+
+    @property
     def utility(self) -> Array:
         """Shape (B,): of what has happened so far."""
-        return np.sum([weight * self.tally[name] for name, weight in UTILITY.items()], axis=0, dtype=np.float64)
+        worth: Array = np.sum([weight * self.tally[name] for name, weight in UTILITY.items()], axis=0)
+        return worth
 
     @property
     def right(self) -> Bools:
         """Shape (B, SLOTS): which candidates the current need is for. For oracles and tests, not for agents."""
-        return self._visible(self._hidden["kind"] == _RIGHT) & self._there
+        return np.equal(self._visible(self._hidden["kind"]), _RIGHT) & self._there
 
     def view(self) -> View:
         seen = {name: self._visible(value) for name, value in self._hidden.items()}
@@ -151,7 +157,7 @@ class Episodes:
         self.tally["outcome"] += answers & solved
         self.tally["wrong"] += answers & ~solved
         self._call(going & (actions >= FIRST_CALL) & (actions < FIRST_REMOVAL), actions - FIRST_CALL)
-        self._remove(going & (actions >= FIRST_REMOVAL), actions - FIRST_REMOVAL)
+        self._remove(going & (actions >= FIRST_REMOVAL) & (actions < ACTIONS), actions - FIRST_REMOVAL)
         again = going & (actions == SEARCH)
         self.tally["searches"] += again
         self._searches += again

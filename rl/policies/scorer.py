@@ -33,27 +33,27 @@ class Scorer(nn.Module):
         super().__init__()
         self.shape = shape or Shape()
         width = self.shape.hidden
-        self.candidate = nn.Sequential(
+        self.candidate_net = nn.Sequential(
             nn.Linear(len(CANDIDATE) + len(CONTEXT), width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
-        self.whole = nn.Sequential(nn.Linear(len(CONTEXT) + 2 * width, width), nn.ReLU())
-        self.meta = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, len(META)))
-        self.each = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 2))
-        self.graph = nn.Parameter(torch.ones(1))
+        self.whole_net = nn.Sequential(nn.Linear(len(CONTEXT) + 2 * width, width), nn.ReLU())
+        self.meta_head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, len(META)))
+        self.each_head = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 2))
+        self.graph_prior = nn.Parameter(torch.ones(1))
         with torch.no_grad():  # an untrained scorer rather calls than gives up or forgets
-            self.meta[-1].bias[META.index("stop")] = _RARELY
-            self.each[-1].bias[1] = _RARELY
+            self.meta_head[-1].bias[META.index("stop")] = _RARELY
+            self.each_head[-1].bias[1] = _RARELY
 
     def forward(self, candidates: Tensor, context: Tensor, there: Tensor) -> Tensor:
         size, slots, _ = candidates.shape
         around = context[:, None, :].expand(size, slots, context.shape[1])
         filled = there[..., None].to(candidates.dtype)
-        one = self.candidate(torch.cat([candidates, around], dim=-1)) * filled
+        one = self.candidate_net(torch.cat([candidates, around], dim=-1)) * filled
         mean = one.sum(dim=1) / filled.sum(dim=1).clamp(min=1.0)
-        whole = self.whole(torch.cat([context, mean, one.amax(dim=1)], dim=-1))
-        each = self.each(torch.cat([one, whole[:, None, :].expand(size, slots, whole.shape[1])], dim=-1))
-        calls = each[..., 0] + self.graph * candidates[..., _GRAPH]
-        logits: Tensor = torch.cat([self.meta(whole), calls, each[..., 1]], dim=-1)
+        whole = self.whole_net(torch.cat([context, mean, one.amax(dim=1)], dim=-1))
+        each = self.each_head(torch.cat([one, whole[:, None, :].expand(size, slots, whole.shape[1])], dim=-1))
+        calls = each[..., 0] + self.graph_prior * candidates[..., _GRAPH]
+        logits: Tensor = torch.cat([self.meta_head(whole), calls, each[..., 1]], dim=-1)
         return logits
 
     @property

@@ -1,1 +1,1 @@
-"""How policies are trained: losses, the two loops (simulated rooms, logged steps), and what is shown and kept meanwhile."""
+"""How policies are trained: losses, the two loops (simulated rooms, logged steps), and what is shown meanwhile."""

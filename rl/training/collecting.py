@@ -17,7 +17,7 @@ from rl.policies.scorer import Scorer, masked
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """All steps of some rollouts, one after the other: shape (steps, ...). `row`, `place`: which step of which rollout."""
+    """All steps of some rollouts, shape (steps, ...). `row`, `place`: which step of which rollout."""
 
     candidates: Tensor
     context: Tensor
@@ -78,9 +78,9 @@ def collect(
 
 
 def _batch(taken: list[tuple[Tensor, ...]], rows: list[Ints]) -> Batch:
-    parts = [torch.cat(part) for part in zip(*taken, strict=True)]
+    candidates, context, there, allowed, action, behaviour = (torch.cat(part) for part in zip(*taken, strict=True))
     place = np.concatenate([np.full(len(going), step) for step, going in enumerate(rows)])
-    return Batch(*parts, row=np.concatenate(rows), place=place)
+    return Batch(candidates, context, there, allowed, action, behaviour, np.concatenate(rows), place)
 
 
 def _rollouts(episodes: Episodes, rows: list[Ints], acting: list[np.ndarray], each: int) -> Rollouts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -41,8 +41,8 @@ class OnPolicy:
     early_bonus: float = 0.6  # for each need met, fading to nothing over half of the rounds (paper 43's call bonus)
     imitation: float = 0.0  # weight of self-imitation
     replayed: int = 8  # rounds whose best steps are remembered
-    clip: Clip = Clip()
-    shape: Shape = Shape()
+    clip: Clip = field(default_factory=Clip)
+    shape: Shape = field(default_factory=Shape)
     seed: int = 0
 
 
@@ -58,7 +58,9 @@ class Progress:
     entropy: float
 
 
-def train(options: OnPolicy, watch: Callable[[Progress], None] = lambda _: None, scorer: Scorer | None = None) -> Scorer:
+def train(
+    options: OnPolicy, watch: Callable[[Progress], None] = lambda _: None, scorer: Scorer | None = None
+) -> Scorer:
     """Equal options are equal policies. `scorer`: to go on with. Raises InvalidInput for options that make no sense."""
     if min(options.rounds, options.tasks, options.epochs, options.rooms) < 1 or options.rollouts < _COMPARED:
         raise InvalidInput("Training needs a round, a task and a room, and two rollouts of a task to compare.")
@@ -86,7 +88,8 @@ def train(options: OnPolicy, watch: Callable[[Progress], None] = lambda _: None,
         fading.step()
         best.append((batch, advantage))
         watch(progress)
-    return scorer.eval()
+    scorer.eval()
+    return scorer
 
 
 _COMPARED = 2
