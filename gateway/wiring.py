@@ -57,6 +57,7 @@ from sync.rebuild import Rebuild
 from sync.replicated import ReplicatedSyncs
 from sync.schedule import Pace, SyncSchedule
 from sync.server_documents import ServerDocuments
+from sync.shared_index import SharedIndexer
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +248,8 @@ def _staged(settings: Settings, searcher: Searcher, recorded: RecordedSessions, 
 
 def _indexer(store: Store, index: LiveIndex) -> Indexer:
     standby = Indexer(store, index.standby) if index.standby is not None else None
+    if standby is not None and store.is_shared:  # the server may be shared too; a file's gateway is alone with it
+        return SharedIndexer(store, index.serving, standby=standby)
     return Indexer(store, index.serving, standby=standby)
 
 

@@ -41,6 +41,20 @@ class ChangeLog:
         rows = await self._database.rows(query)
         return [IndexChange(row.seq, row.tenant, row.tool_id, ChangeKind(row.kind)) for row in rows]
 
+    async def repeat(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Log tools (tenant, tool id) once more: a shared index may hold them as they were before."""
+        by_tenant: dict[str, list[str]] = {}
+        for tenant, tool_id in keys:
+            by_tenant.setdefault(tenant, []).append(tool_id)
+
+        async def work(connection: AsyncConnection) -> None:
+            await announce(connection, Notice(NoticeKind.INDEX))
+            for tenant, tool_ids in sorted(by_tenant.items()):
+                await log_changes(connection, tenant, [(ChangeKind.UPSERT, tool_id) for tool_id in tool_ids])
+
+        if by_tenant:
+            await self._database.transaction(work)
+
     async def head(self) -> int:
         """The number of the newest change; 0 for an empty log."""
         return await last_number(self._database, Numbered.CHANGES)

@@ -164,7 +164,7 @@ async def die(house: House, gateway: GatewayProcess, http: httpx2.AsyncClient, p
         house.arm.write_text(IN_RECOVERY.get(point, point))
     work = asyncio.create_task(follow(house, http, servers))
     if point is None:
-        await asyncio.wait({work}, timeout=chance.uniform(0.0, 1.0))
+        await asyncio.wait({work}, timeout=chance.uniform(0.0, 3.0))
         gateway.process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         await asyncio.to_thread(gateway.process.wait, DIES_WITHIN_S)
