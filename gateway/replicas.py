@@ -80,8 +80,9 @@ class Replicas:
             heard, self._heard = self._heard, {}
             try:
                 await self._look(list(heard))
-            except ToolcribError as error:
-                _log.warning("What other gateways changed is not read yet: %s", error.message)
+            except Exception as error:  # noqa: BLE001  outermost loop: this gateway would go stale in silence
+                known = isinstance(error, ToolcribError)
+                _log.warning("What other gateways changed is not read yet: %s", error, exc_info=not known)
                 self._heard = heard | self._heard  # with the next notice, or the next look
 
     async def _look(self, heard: list[Notice]) -> None:

@@ -115,8 +115,9 @@ class Leadership:
             while True:
                 try:
                     await self.attempt()
-                except ToolcribError as error:
-                    _log.warning("The lease %r is not renewed: %s", self._name, error.message)
+                except Exception as error:  # noqa: BLE001  outermost loop: it would never lead again, in silence
+                    known = isinstance(error, ToolcribError)
+                    _log.warning("The lease %r is not renewed: %s", self._name, error, exc_info=not known)
                 await self._pause()
         finally:
             await self._give_back()
@@ -124,12 +125,16 @@ class Leadership:
     async def while_leading(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._until(leading=True)
-            task = asyncio.ensure_future(work())
+            tasks = [asyncio.ensure_future(one) for one in (work(), self._until(leading=False))]
             try:
-                await self._until(leading=False)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                outcome, _ = await asyncio.gather(*tasks, return_exceptions=True)
+            if isinstance(outcome, Exception):  # a bug: begun anew, or it would stay undone in silence
+                _log.error("What this gateway does as the holder of %r failed.", self._name, exc_info=outcome)
+                await self._pause()
 
     async def _pause(self) -> None:
         self._look.clear()

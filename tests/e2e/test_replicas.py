@@ -12,7 +12,16 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, found, register, seconds_until, sync
+from tests.chaos.parts import (
+    ChangingUpstream,
+    api_of,
+    changing_upstream,
+    found,
+    qdrant_peer,
+    register,
+    seconds_until,
+    sync,
+)
 from tests.e2e.running import serving
 
 pytestmark = pytest.mark.anyio
@@ -28,14 +37,18 @@ async def upstream() -> AsyncIterator[ChangingUpstream]:
         yield running
 
 
-@pytest.fixture
-async def pair(postgres_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
-    """Clients of two gateways, of which the first leads."""
-    key = base64.b64encode(os.urandom(32)).decode()
+@pytest.fixture(params=["an index each", "a shared Qdrant"])
+async def pair(request: pytest.FixtureRequest, postgres_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Clients of two gateways, of which the first leads: the containers' topology, without containers."""
+    settings = {"database_url": postgres_url, "secrets_key": base64.b64encode(os.urandom(32)).decode()}
     async with AsyncExitStack() as stack:
+        if request.param == "a shared Qdrant":
+            peer = await stack.enter_async_context(qdrant_peer())
+            # The fake one is slow by itself; what is asked of it is to be answered by it.
+            settings |= {"qdrant_url": f"http://127.0.0.1:{peer}", "qdrant_deadline_s": "30"}
         clients = []
         for name in ("one", "two"):
-            gateway = stack.enter_context(serving(tmp_path / name, database_url=postgres_url, secrets_key=key))
+            gateway = stack.enter_context(serving(tmp_path / name, port=0, **settings))
             clients.append(await stack.enter_async_context(api_of(gateway.url)))
         yield clients[0], clients[1]
 
