@@ -76,7 +76,7 @@ async def a_gateway(
 ) -> AsyncIterator[tuple[GatewayProcess, httpx2.AsyncClient, ChangingUpstream, Store]]:
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(changing_upstream(SERVERS, TOOLS))
-        gateway = stack.enter_context(serving(disk / "data", poll_s="86400", log_level="CRITICAL"))
+        gateway = stack.enter_context(serving(disk / "data", poll_s="86400", log_level="ERROR"))
         http = await stack.enter_async_context(api_of(gateway.url))
         for number in range(SERVERS):
             await register(http, f"s{number}", upstream.url(number))
