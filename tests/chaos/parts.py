@@ -10,12 +10,14 @@ import time
 import urllib.request
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from tests.e2e.running import GatewayProcess, serving
 from tests.store.databases import postgres_address, run_sql
 from tests.upstreams.running import ROOT
 
@@ -81,6 +83,11 @@ async def own_database() -> AsyncIterator[str]:
         yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
     finally:
         await run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def started(stack: AsyncExitStack, folder: Path, **settings: Any) -> GatewayProcess:
+    """A gateway, ended with the stack. Its start does not hold up the loop, in which a proxy may run that it needs."""
+    return await asyncio.to_thread(stack.enter_context, serving(folder, **settings))
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ async def test_what_an_admin_changes_at_one_gateway_holds_at_the_other(pair: Pai
     assert await seconds_until(lambda: _is(call(tool), 502), 10) <= VISIBLE_S
 
     (await here.delete("/api/v1/servers/s0")).raise_for_status()
-    assert await seconds_until(lambda: _is(call(tool), 404), 10) <= VISIBLE_S
+    assert await seconds_until(lambda: _is(call(tool), 410), 10) <= VISIBLE_S
 
 
 async def _is(coming: Awaitable[int], value: int) -> bool:

@@ -18,8 +18,16 @@ from benchmarks.report import Promise
 from store.keyring import KEY_FILE, FileKeys
 from store.store import Store
 from tests.chaos.invariants import assert_converged
-from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, own_database, register, seconds_until, sync
-from tests.e2e.running import serving
+from tests.chaos.parts import (
+    ChangingUpstream,
+    api_of,
+    changing_upstream,
+    own_database,
+    register,
+    seconds_until,
+    started,
+    sync,
+)
 from tests.faults.parts import p99
 from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 
@@ -68,10 +76,13 @@ async def a_gateway() -> AsyncIterator[tuple[httpx2.AsyncClient, FaultProxy, Cha
         store = await Store.open(url.render_as_string(hide_password=False), FileKeys(folder / KEY_FILE))
         stack.push_async_callback(store.close)
         through = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
-        gateway = stack.enter_context(
-            serving(
-                folder, database_url=through, poll_s="86400", log_level="ERROR", secrets_key_file=str(folder / KEY_FILE)
-            )
+        gateway = await started(
+            stack,
+            folder,
+            database_url=through,
+            poll_s="86400",
+            log_level="ERROR",
+            secrets_key_file=str(folder / KEY_FILE),
         )
         http = await stack.enter_async_context(api_of(gateway.url))
         for number in range(SERVERS):

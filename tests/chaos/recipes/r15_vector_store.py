@@ -27,7 +27,7 @@ from index.live import Place, open_live
 from index.ports import Embedder, IndexDocument, Matrix, SearchRequest
 from index.searcher import Searcher
 from index.standby import QdrantServer
-from tests.chaos.parts import api_of, changing_upstream, qdrant_peer, register, seconds_until, sync
+from tests.chaos.parts import api_of, changing_upstream, qdrant_peer, register, seconds_until, started, sync
 from tests.conftest import ROOT
 from tests.e2e.running import serving
 from tests.faults.parts import p99
@@ -147,7 +147,7 @@ async def a_gateway() -> AsyncIterator[tuple[httpx2.AsyncClient, int, FaultProxy
         upstream = await stack.enter_async_context(changing_upstream(10, 20))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolcrib-chaos-")))
         url = f"http://127.0.0.1:{proxy.port}"
-        gateway = stack.enter_context(serving(folder, qdrant_url=url, poll_s="86400", log_level="ERROR"))
+        gateway = await started(stack, folder, qdrant_url=url, poll_s="86400", log_level="ERROR")
         http = await stack.enter_async_context(api_of(gateway.url))
         for number in range(10):
             await register(http, f"s{number}", upstream.url(number))

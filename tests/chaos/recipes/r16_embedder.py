@@ -15,8 +15,7 @@ from benchmarks.report import Promise
 from store.keyring import KEY_FILE, FileKeys
 from store.store import Store
 from tests.chaos.invariants import assert_converged
-from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, found, register, sync
-from tests.e2e.running import serving
+from tests.chaos.parts import ChangingUpstream, api_of, changing_upstream, found, register, started, sync
 from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 from tests.policy_client.model_server import model_server
 
@@ -57,12 +56,10 @@ async def a_gateway() -> AsyncIterator[tuple[httpx2.AsyncClient, FaultProxy, Cha
         model = stack.enter_context(model_server())
         proxy = await stack.enter_async_context(fault_proxy(urlsplit(model.url).port or 0, delay_s=10.0))
         upstream = await stack.enter_async_context(changing_upstream(SERVERS, TOOLS))
-        gateway = stack.enter_context(
-            serving(
+        gateway = await started(stack,
                 folder, embedder="openai:hashing", embedding_url=f"http://127.0.0.1:{proxy.port}/v1",
                 embedding_deadline_s="0.5", poll_s="86400", log_level="ERROR",
-            )
-        )  # fmt: skip
+            )  # fmt: skip
         http = await stack.enter_async_context(api_of(gateway.url))
         for number in range(SERVERS):
             await register(http, f"s{number}", upstream.url(number))

@@ -14,8 +14,7 @@ from pathlib import Path
 import httpx2
 
 from benchmarks.report import Promise
-from tests.chaos.parts import api_of, changing_upstream, register, seconds_until, sync
-from tests.e2e.running import serving
+from tests.chaos.parts import api_of, changing_upstream, register, seconds_until, started, sync
 from tests.faults.proxy import Fault, FaultProxy, fault_proxy
 
 LIBRARIES = (
@@ -66,9 +65,7 @@ async def a_gateway(library: Path) -> AsyncIterator[tuple[httpx2.AsyncClient, Fa
             LD_PRELOAD=str(library), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
             FAKETIME_DONT_FAKE_MONOTONIC="1",
         ):  # fmt: skip
-            gateway = stack.enter_context(
-                serving(folder / "data", session_ttl_s="1200", poll_s="86400", log_level="ERROR")
-            )
+            gateway = await started(stack, folder / "data", session_ttl_s="1200", poll_s="86400", log_level="ERROR")
         http = await stack.enter_async_context(api_of(gateway.url))
         await register(http, "s0", upstream.url(0, through=proxy.port))
         await sync(http, "s0")
