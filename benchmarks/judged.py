@@ -10,9 +10,11 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.real_catalogue import DATASETS
 from domain.candidates import Candidate
@@ -24,6 +26,8 @@ from index.evaluation.dataset import LabelledQuery, LabelledTool, load_dataset
 from index.evaluation.file_cache import FileVectorCache
 from index.evaluation.metrics import Gains, gains
 from index.ports import IndexDocument, Matrix, SearchRequest
+from index.ranking.adapter import QueryAdapter
+from index.ranking.learnt import Learnt, LearntMix
 from index.ranking.recall import Recall
 from index.retriever import Retriever
 from index.sparse import Bm25Encoder
@@ -34,6 +38,8 @@ SINGLE, MULTI = "toole/single", "toole/multi"
 _TENANT = "evaluation"
 _BATCH = 256
 _SEED = 1
+_NO_MIX = LearntMix((), *[np.zeros(0)] * 4)
+"""Recall asks the adapter alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,11 @@ class _Remembering:
         await self._inner.close()
 
 
-def judged(dataset: str, split: str, vectors: Path, *, singles: int | None = None) -> list[Judged]:
+Adapters = Callable[[str], QueryAdapter]
+"""Which adapter moves a query: one that was trained without it."""
+
+
+def judged(dataset: str, split: str, vectors: Path, adapters: Adapters, *, singles: int | None = None) -> list[Judged]:
     """The queries of a set's split. `singles`: so many of toole's single-tool queries, drawn with a fixed seed."""
     data = load_dataset(DATASETS / dataset, split=split)
     queries = [(_group(dataset, query), query) for query in data.queries]
@@ -77,7 +87,7 @@ def judged(dataset: str, split: str, vectors: Path, *, singles: int | None = Non
         drawn = [one for one in queries if one[0] == SINGLE]
         random.Random(_SEED).shuffle(drawn)
         queries = drawn[:singles] + [one for one in queries if one[0] != SINGLE]
-    return asyncio.run(_search(data.tools, queries, vectors))
+    return asyncio.run(_search(data.tools, queries, vectors, adapters))
 
 
 def _group(dataset: str, query: LabelledQuery) -> str:
@@ -85,7 +95,7 @@ def _group(dataset: str, query: LabelledQuery) -> str:
 
 
 async def _search(
-    tools: Sequence[LabelledTool], queries: Sequence[tuple[str, LabelledQuery]], vectors: Path
+    tools: Sequence[LabelledTool], queries: Sequence[tuple[str, LabelledQuery]], vectors: Path, adapters: Adapters
 ) -> list[Judged]:
     embedder = _Remembering(vectors)
     found: list[Judged] = []
@@ -97,8 +107,8 @@ async def _search(
             documents = [_document(tool) for tool in tools]
             texts = [text for document in documents for text in field_texts(document)]
             await engine.upsert(points(documents, await embedder.embed(texts), encoder))
-            for start in range(0, len(queries), _BATCH):
-                batch = queries[start : start + _BATCH]
+            for adapter, batch in _batches(queries, adapters):
+                retriever.learnt = Learnt(embedder.version, adapter, _NO_MIX, _NO_MIX)
                 _, recalls = await retriever.recall(SearchRequest(_TENANT, tuple(query.text for _, query in batch)))
                 found += [Judged(*which, recall) for which, recall in zip(batch, recalls, strict=True)]
                 print(f"\r{len(found)} of {len(queries)} queries", end="", file=sys.stderr, flush=True)
@@ -107,6 +117,17 @@ async def _search(
             await embedder.close()
     print(file=sys.stderr)
     return found
+
+
+def _batches(
+    queries: Sequence[tuple[str, LabelledQuery]], adapters: Adapters
+) -> Iterator[tuple[QueryAdapter, Sequence[tuple[str, LabelledQuery]]]]:
+    by_adapter: dict[int, list[tuple[str, LabelledQuery]]] = {}
+    for which in queries:
+        by_adapter.setdefault(id(adapters(which[1].text)), []).append(which)
+    for of_adapter in by_adapter.values():
+        for start in range(0, len(of_adapter), _BATCH):
+            yield adapters(of_adapter[0][1].text), of_adapter[start : start + _BATCH]
 
 
 def _document(tool: LabelledTool) -> IndexDocument:

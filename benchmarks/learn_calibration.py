@@ -1,12 +1,10 @@
-"""Learns what `index/calibration.py` ships: the query map, and the two judges of whether anything fits.
+"""Learns what `index/calibration.py` ships: the two judges of whether anything fits.
 
-    python -m benchmarks.learn_calibration [--queries 2000]
+    python -m benchmarks.learn_calibration [--vectors DIR] [--queries 2000]
 
-The map is trained on the train splits of toole and mcp-catalogue: softmax over each set's tools of 12 q (I + D) d,
-weight decay on D. The judges are fitted on queries that the map has not seen (toole dev, seal-tools dev, api-bank train
-and dev, tau2 train, mcp-catalogue dev), each asked through the product with and without its gold tools; sets count
-alike, toole three times. Each threshold refuses at most 4 % of the answerable queries of every one of
-these sets. No test split is read.
+They are fitted on train and dev splits (JUDGE_SPLITS), each query asked through the product with and without its gold
+tools, by an adapter that was trained without it and the mix that ships; sets count alike, toole three times. Each
+threshold refuses at most 4 % of the answerable queries of every one of these sets. No test split is read.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import sys
 import tempfile
@@ -27,23 +24,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.adapter_fitting import fold_of, folds, pairs
+from benchmarks.real_catalogue import DATASETS
 from domain.questions import Question, QuestionSource
-from index import calibration
 from index.calibration import FEATURES, USAGE_FEATURES, Calibration, Logistic
-from index.embedders.caching import CachingEmbedder
 from index.embedders.minilm import MiniLMEmbedder
 from index.evaluation.abstention import auroc, by_gold
 from index.evaluation.dataset import Dataset, LabelledQuery, load_dataset
 from index.evaluation.file_cache import FileVectorCache
-from index.ports import Embedder, IndexDocument, Matrix, SearchRequest
+from index.ports import IndexDocument, SearchRequest
 from index.questions.redaction import learnable
+from index.ranking.learnt import FILES, Learnt, shipped
 from index.tool_index import open_index
 
 Floats = npt.NDArray[np.float64]
 
 TENANT = "learning"
-MAP_SPLITS = {"toole": "train", "mcp-catalogue": "train"}
-MAP_SHARE = {"toole": 6.0, "mcp-catalogue": 0.5}
 JUDGE_SPLITS = {
     "toole": ("dev",),
     "seal-tools": ("dev",),
@@ -53,7 +49,7 @@ JUDGE_SPLITS = {
 }
 JUDGE_SHARE = {"toole": 3.0}
 REFUSED = 0.04
-STEPS, BATCH, RATE, DECAY, SHARPNESS = 700, 256, 1e-3, 1e-2, 12.0
+BATCH = 256
 SEED = 7
 
 
@@ -67,96 +63,43 @@ class Looks:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
-    options.add_argument("--queries", type=int, default=2000, help="most queries of one set")
-    limit = options.parse_args().queries
-    data = Path(os.environ["TOOLCRIB_DATASETS"])
-    cache = FileVectorCache(Path(os.environ.get("TOOLCRIB_DATA", "~/.toolcrib")).expanduser() / "eval-cache")
-    asyncio.run(_learn(data, cache, limit))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vectors", type=Path, default=Path(".demo/vectors"))
+    parser.add_argument("--queries", type=int, default=2000, help="most queries of one set")
+    asked = parser.parse_args()
+    halves = [replace(shipped(), adapter=adapter) for adapter in folds(pairs(asked.vectors))]
+    asyncio.run(_learn(FileVectorCache(asked.vectors), asked.queries, halves))
 
 
-async def _learn(data: Path, cache: FileVectorCache, limit: int) -> None:
-    embedder = MiniLMEmbedder()
-    sets = {name: load_dataset(data / name, split="") for name in JUDGE_SPLITS}
-    shift = await _train_map({name: sets[name] for name in MAP_SPLITS}, embedder, cache)
-    print(f"map: {np.abs(shift).mean():.4f} mean change", file=sys.stderr)
-    blank = Logistic((), np.zeros(0), 0.0, 0.0)
-    made = Calibration(embedder.version, shift, blank, blank)
+async def _learn(cache: FileVectorCache, limit: int, halves: Sequence[Learnt]) -> None:
+    sets = {name: load_dataset(DATASETS / name, split="") for name in JUDGE_SPLITS}
     documents, usage = {}, {}
     for name, splits in JUDGE_SPLITS.items():
         asked = [query for query in sets[name].queries if query.split in splits]
         random.Random(SEED).shuffle(asked)
-        documents[name] = await _looks(sets[name], asked[:limit], made, cache, JUDGE_SHARE.get(name, 1.0))
+        documents[name] = await _looks(sets[name], asked[:limit], halves, cache, JUDGE_SHARE.get(name, 1.0))
         print(f"{name}: {len(documents[name].fits)} looks", file=sys.stderr)
     toole = sets["toole"]
     asked = [query for query in toole.queries if query.split == "dev"][:limit]
     for name, share in (("toole, asked", 1.0), ("toole, half asked", 0.5)):
-        usage[name] = await _looks(toole, asked, made, cache, 1.0, usage=share)
+        usage[name] = await _looks(toole, asked, halves, cache, 1.0, usage=share)
         print(f"{name}: {len(usage[name].fits)} looks", file=sys.stderr)
-    await embedder.close()
     document: dict[str, Any] = {
         "made_by": "python -m benchmarks.learn_calibration",
-        "made_at": time.strftime("%Y-%m-%d"),
         "seed": SEED,
-        "embedder": embedder.version,
+        "embedder": shipped().embedder,
         "documents": _judge(documents, FEATURES),
         "usage": _judge(usage, (*FEATURES, *USAGE_FEATURES)),
     }
-    folder = Path(calibration.__file__).parent / "learnt"
-    np.save(folder / "query_map.npy", shift.astype(np.float16))
-    (folder / "calibration.json").write_text(json.dumps(document, indent=1) + "\n")
+    (FILES / "calibration.json").write_text(json.dumps(document, indent=1) + "\n")
     for judge in ("documents", "usage"):
         print(judge, json.dumps(document[judge]["on"]))
-
-
-async def _train_map(sets: Mapping[str, Dataset], embedder: Embedder, cache: FileVectorCache) -> Matrix:
-    """Adam on the mean of the sets' softmax losses."""
-    chance = np.random.default_rng(SEED)
-    vectors, parts = CachingEmbedder(embedder, cache), []
-    for name, dataset in sets.items():
-        queries = [query for query in dataset.queries if query.split == MAP_SPLITS[name]]
-        asked, _ = await vectors.embed([query.text for query in queries])
-        tools, _ = await vectors.embed([tool.document.text.concat for tool in dataset.tools])
-        parts.append((asked, tools, _targets(queries, dataset), MAP_SHARE[name]))
-    shift = np.zeros((embedder.dimension, embedder.dimension), np.float32)
-    first, second = np.zeros_like(shift), np.zeros_like(shift)
-    for step in range(1, STEPS + 1):
-        slope = DECAY * shift
-        for asked, tools, wanted, share in parts:
-            rows = chance.choice(len(asked), min(BATCH, len(asked)), replace=False)
-            slope = slope + share / len(parts) * _slope(asked[rows], tools, [wanted[row] for row in rows], shift)
-        first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
-        stride = RATE * (1 - 0.9 * step / STEPS)
-        shift = shift - stride * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-    return np.asarray(shift, dtype=np.float32)
-
-
-def _slope(asked: Matrix, tools: Matrix, wanted: Sequence[npt.NDArray[np.int64]], shift: Matrix) -> Matrix:
-    scores = SHARPNESS * ((asked + asked @ shift) @ tools.T)
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    goal = np.zeros_like(shares)
-    for row, columns in enumerate(wanted):
-        # Where several tools would do, the one that is nearest already is wanted most.
-        goal[row, columns] = shares[row, columns] / shares[row, columns].sum()
-    return np.asarray(SHARPNESS * asked.T @ (shares - goal) @ tools / len(asked), dtype=np.float32)
-
-
-def _targets(queries: Sequence[LabelledQuery], dataset: Dataset) -> list[npt.NDArray[np.int64]]:
-    column = {tool.tool_id: at for at, tool in enumerate(dataset.tools)}
-    servers: dict[str, list[int]] = {}
-    for at, tool in enumerate(dataset.tools):
-        servers.setdefault(tool.server, []).append(at)
-    return [
-        np.array([at for one in query.gold for at in (servers[one] if query.is_server_level else [column[one]])])
-        for query in queries
-    ]
 
 
 async def _looks(
     dataset: Dataset,
     queries: Sequence[LabelledQuery],
-    made: Calibration,
+    halves: Sequence[Learnt],
     cache: FileVectorCache,
     share: float,
     *,
@@ -170,7 +113,7 @@ async def _looks(
     with tempfile.TemporaryDirectory() as folder:
         index = await open_index(MiniLMEmbedder(), cache=cache, path=Path(folder))
         recorder = Recorder()
-        index.judge_with(replace(made, documents=recorder, usage=recorder))
+        index.judge_with(Calibration(shipped().embedder, recorder, recorder))
         everything = list(documents.values())
         for start in range(0, len(everything), BATCH):
             await index.upsert(everything[start : start + BATCH])
@@ -181,6 +124,7 @@ async def _looks(
                 if not there:
                     await index.delete(TENANT, gold)
                 for query in of_gold:
+                    index.rank_with(halves[fold_of(query.text)])
                     await index.search(SearchRequest(TENANT, (query.text,), 10, judge=True))
                 rows += [[values[name] for name in names] for values in recorder.shown]
                 fits += [there] * len(recorder.shown)

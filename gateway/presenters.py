@@ -127,6 +127,7 @@ def _answer(answer: Answer, *, explain: bool) -> dict[str, Any]:
         body["nearest_servers"] = ranking.servers[:_NEAREST_SERVERS]
     if explain:
         body["profile"] = ranking.profile
+        body["confidence"] = ranking.confidence
         body["timings_ms"] = dict(ranking.timings_ms)
         body["nearest"] = [
             {"tool_id": loser.tool_id, "score": loser.score, "stages": dict(loser.stages)} for loser in ranking.nearest

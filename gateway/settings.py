@@ -48,7 +48,12 @@ class Settings(ModelSettings, LogSettings):
         default=None, description="https URL of a client metadata document of yours, for OAuth at upstream servers."
     )
     profile: str = Field(default="hybrid", description="Retrieval profile when a search names none.")
-    k: int = Field(default=5, ge=1, le=100, description="Tools returned per query when a search names no k.")
+    k: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Tools returned per query when a search names no k; without it 3 to 8, as many as stand out.",
+    )
     dependency_closure: bool = Field(
         default=True, description="Found tools bring the one that recorded sessions called before them."
     )

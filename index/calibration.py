@@ -1,8 +1,8 @@
 """Whether what was found fits at all, and how many of it to give: the last stage of a search.
 
-The features are what the legs said (raw cosines and BM25 per term, before any normalisation, which would make the best
-hit of every query a 1), and the cosines that a small map learnt on the train splits gives. A logistic regression makes
-one probability of them. It is calibrated for one embedding model; with another there is no opinion, and no refusal.
+The features are what the legs said: raw cosines, with the query as it is and as the adapter moves it, and BM25 per
+term, before any normalisation, which would make the best hit of every query a 1. A logistic regression makes one
+probability of them. It is calibrated for one embedding model; with another there is no opinion, and no refusal.
 Refuses to know: what is done about a query that nothing fits.
 """
 
@@ -12,17 +12,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from domain.candidates import Candidate, Ranking
-from domain.errors import EmbedderUnavailable, IndexUnavailable
-from index.documents import point_id
-from index.embedders.caching import QueryEmbedder, Vector
 from index.fields import CONCAT, NAME
-from index.ports import Engine, Matrix, SearchRequest
+from index.ports import SearchRequest
+from index.ranking.learnt import FILES
+from index.ranking.recall import ADAPTED, SPARSE
 from index.searcher import Searcher
 from index.sparse import Bm25Encoder
 
@@ -43,11 +41,9 @@ NAMED = ("exact", "phrase")
 
 FEATURES = (
     "cosine", "cosine_lead", "cosine_lead_5", "cosine_mean", "name", "bm25", "bm25_lead", "cosine_of_bm25",
-    "bm25_of_cosine", "learnt", "learnt_lead", "learnt_lead_5", "terms",
+    "bm25_of_cosine", "adapted", "adapted_lead", "adapted_lead_5", "terms",
 )  # fmt: skip
 USAGE_FEATURES = ("asked", "votes", "centre", "worded")
-
-_FILES = Path(__file__).parent / "learnt"
 
 
 @dataclass(frozen=True)
@@ -66,45 +62,26 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`documents` judges where no tool has questions, `usage` where some have.
-
-    `shift`, shape (dimension, dimension), is what the learnt map adds to the identity: it brings queries nearer to the
-    tools that they need.
-    """
+    """`documents` judges where no tool has questions, `usage` where some have."""
 
     embedder: str
-    shift: npt.NDArray[np.float32]
     documents: Logistic
     usage: Logistic
-
-    def mapped(self, vectors: Matrix) -> Matrix:
-        """Query vectors, shape (n, dimension), as the map moves them; not of unit length."""
-        return np.asarray(vectors + vectors @ self.shift, dtype=np.float32)
 
 
 @cache
 def shipped() -> Calibration:
     """What comes with this version; benchmarks/learn_calibration.py makes it and says from what."""
-    document = json.loads((_FILES / "calibration.json").read_text(encoding="utf-8"))
-    shift = np.load(_FILES / "query_map.npy").astype(np.float32)
-    return Calibration(document["embedder"], shift, _logistic(document["documents"]), _logistic(document["usage"]))
+    document = json.loads((FILES / "calibration.json").read_text(encoding="utf-8"))
+    return Calibration(document["embedder"], _logistic(document["documents"]), _logistic(document["usage"]))
 
 
 class CalibratedSearch:
     """Implements `index.searcher.Searcher`; what it adds is asked for by `SearchRequest.judge` and `.adaptive`."""
 
-    def __init__(
-        self,
-        inner: Searcher,
-        engine: Engine,
-        embedder: QueryEmbedder,
-        encoder: Bm25Encoder,
-        calibration: Calibration | None,
-    ) -> None:
+    def __init__(self, inner: Searcher, encoder: Bm25Encoder, calibration: Calibration | None) -> None:
         """`calibration`: None for an embedding model that it was not made for."""
         self._inner = inner
-        self._engine = engine
-        self._embedder = embedder
         self._encoder = encoder
         self._calibration = calibration
 
@@ -114,33 +91,27 @@ class CalibratedSearch:
             return await self._inner.search(request)
         rankings = await self._inner.search(replace(request, depth=max(DEPTH, request.depth)))
         if request.judge and self._calibration is not None:
-            rankings = [await self._judged(request, ranking, self._calibration) for ranking in rankings]
+            rankings = [self._judged(request, ranking, self._calibration) for ranking in rankings]
         return [_cut(ranking, request) for ranking in rankings]
 
-    async def _judged(self, request: SearchRequest, ranking: Ranking, calibration: Calibration) -> Ranking:
-        """Without an opinion where a part that it rests on is away; a failure here spoils no answer."""
+    def _judged(self, request: SearchRequest, ranking: Ranking, calibration: Calibration) -> Ranking:
+        """Without an opinion where a stage that it rests on did not answer."""
         found = [*ranking.candidates, *ranking.nearest][:DEPTH]
         if any(stage in candidate.stages for candidate in found[: request.k] for stage in NAMED):
             return replace(ranking, confidence=1.0)
-        if "embedder" in ranking.degraded or not any(CONCAT in candidate.stages for candidate in found):
+        if "embedder" in ranking.degraded or not any(ADAPTED in candidate.stages for candidate in found):
             return ranking
-        try:
-            vectors = await self._embedder.embed([ranking.query])  # known since the search a moment ago
-            ids = [point_id(request.tenant, candidate.tool_id) for candidate in found]
-            learnt = (await self._engine.rescore(ids, {CONCAT: calibration.mapped(vectors)}))[CONCAT][0]
-        except (EmbedderUnavailable, IndexUnavailable):
-            return ranking
-        values = features(found, learnt, len(self._encoder.query(ranking.query).indices))
+        values = features(found, len(self._encoder.query(ranking.query).indices))
         asked = any("asked" in candidate.stages for candidate in found)
         judge = calibration.usage if asked else calibration.documents
         probability = judge.probability(values)
         return replace(ranking, confidence=probability, abstained=probability < judge.threshold)
 
 
-def features(found: Sequence[Candidate], learnt: Vector, terms: int) -> dict[str, float]:
-    """What the judges look at, by name. `learnt`: one number per candidate; `terms`: of the query's lexical leg."""
-    cosines, names = _of(found, CONCAT), _of(found, NAME)
-    lexical = _of(found, "sparse") / max(terms, 1)
+def features(found: Sequence[Candidate], terms: int) -> dict[str, float]:
+    """What the judges look at, by name. `terms`: of the query's lexical leg."""
+    cosines, names, adapted = _of(found, CONCAT), _of(found, NAME), _of(found, ADAPTED)
+    lexical = _of(found, SPARSE) / max(terms, 1)
     best, lexically = int(np.argmax(cosines)), int(np.argmax(lexical))
     values = {
         "cosine": float(cosines[best]),
@@ -152,9 +123,9 @@ def features(found: Sequence[Candidate], learnt: Vector, terms: int) -> dict[str
         "bm25_lead": _lead(lexical, 1),
         "cosine_of_bm25": float(cosines[lexically]),
         "bm25_of_cosine": float(lexical[best]),
-        "learnt": float(learnt.max()),
-        "learnt_lead": _lead(learnt, 1),
-        "learnt_lead_5": _lead(learnt, 4),
+        "adapted": float(adapted.max()),
+        "adapted_lead": _lead(adapted, 1),
+        "adapted_lead_5": _lead(adapted, 4),
         "terms": float(np.log1p(terms)),
     }
     return {**values, **{stage: float(_of(found, stage).max()) for stage in USAGE_FEATURES}}

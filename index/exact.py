@@ -16,6 +16,10 @@ MAX_KEY = 256
 MIN_PREFIX = 4
 """Letters of a name before it is looked up as a prefix: fewer begin half of a catalogue."""
 
+TYPED_WORDS = 3
+"""Longer queries are sentences, where only what is joined by `_` begins a name: taking "check-in" and "YouTube" for
+beginnings costs seal-tools .006 Recall@5 and .017 complete@5 on dev."""
+
 WINDOW = range(2, 6)
 """Consecutive words of a query that may be a name: single words ("search") are language first."""
 
@@ -61,7 +65,8 @@ def mentions(query: str) -> Mentions:
         written.insert(0, query)
     exact = _keys(written)
     phrases = tuple(phrase for phrase in _keys(list(_windows(tokens))) if phrase not in exact)
-    prefixes = tuple(one for one in exact if len(one) >= MIN_PREFIX)
+    begun = exact if len(tokens) <= TYPED_WORDS else _keys([one for one in written if "_" in one])
+    prefixes = tuple(one for one in begun if len(one) >= MIN_PREFIX)
     return Mentions(exact, phrases, prefixes)
 
 

@@ -95,6 +95,14 @@ Leg = DenseLeg | SparseLeg | NameLeg
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Lexical queries, some maybe without terms, and whose points their IDF is counted over."""
+
+    tenant: str
+    queries: tuple[SparseVector, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A point found by one leg."""
 
@@ -152,10 +160,13 @@ class Engine(Protocol):
         """One list per leg, best first, ties by tool_id (which of the tied make the limit is the engine's choice)."""
         ...
 
-    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
-        """Exact dot products with points already found: field -> shape (its vectors, points), in the orders given.
+    async def rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None = None
+    ) -> dict[str, Matrix]:
+        """Exact scores of points already found: field -> shape (its vectors, points), in the orders given.
 
-        `vectors`: field -> the query's rows, shape (texts, dimension). Where a point is gone, or has no such field, 0.
+        `vectors`: field -> the query's rows, shape (texts, dimension); `terms` are scored as a sparse leg does, under
+        `sparse`. Where a point is gone, has no such field, or shares no term, 0.
         """
         ...
 

@@ -5,18 +5,24 @@ Refuses to know: which engine, which model, what a session is. Scores stay with 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from domain.candidates import Ranking
 from domain.errors import EmbedderUnavailable, InvalidInput
 from index.clauses import clauses
+from index.documents import point_id
 from index.embedders.caching import QueryEmbedder, Vector
 from index.exact import Mentions, mentions
-from index.ports import DenseLeg, Engine, Filter, Leg, NameLeg, SearchRequest, SparseLeg
-from index.profiles import PROFILES, Profile, profile_named
+from index.fields import CONCAT, NAME
+from index.ports import DenseLeg, Engine, Filter, Leg, NameLeg, SearchRequest, SparseLeg, Terms
+from index.profiles import PROFILES, Mix, Profile, profile_named
+from index.ranking.learnt import Learnt, LearntMix
 from index.ranking.order import EXACT, PHRASE, PREFIX, rank
-from index.ranking.recall import SPARSE, Recall
+from index.ranking.recall import ADAPTED, SPARSE, Recall
 from index.sparse import Bm25Encoder
 
 MAX_K = 100
@@ -32,11 +38,15 @@ class Retriever:
         encoder: Bm25Encoder,
         engine: Engine,
         profiles: Mapping[str, Profile] = PROFILES,
+        *,
+        learnt: Learnt | None = None,
     ) -> None:
+        """`learnt`: with this embedder; None leaves profiles of learnt weights their fixed ones."""
         self._embedder = embedder
         self._encoder = encoder
         self._engine = engine
         self._profiles = profiles
+        self.learnt = learnt
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """One ranking per query, in their order.
@@ -46,8 +56,9 @@ class Retriever:
         """
         clock = Clock()
         profile, recalls = await self.recall(request, clock)
-        degraded = () if profile is self._profiles[request.profile] else ("embedder",)
-        ranked = [rank(recall, profile, request.k, depth=request.depth) for recall in recalls]
+        degraded = ("embedder",) if self._profiles[request.profile].dense and not profile.dense else ()
+        mix = self._mix(profile)
+        ranked = [rank(recall, profile, request.k, depth=request.depth, mix=mix) for recall in recalls]
         clock.lap("fuse")
         return [
             Ranking(recall.query, top, request.profile, degraded=degraded, nearest=rest, timings_ms=clock.laps)
@@ -57,6 +68,7 @@ class Retriever:
     async def recall(self, request: SearchRequest, clock: Clock | None = None) -> tuple[Profile, list[Recall]]:
         """What every leg finds, per query, before anything is ranked; and the profile, or what is left of it."""
         profile = _checked(request, self._profiles)
+        profile = profile if self.learnt is not None else profile.unlearnt
         clock = clock or Clock()
         recalls = [Recall(query, (query, *clauses(query)) if profile.splits else (query,)) for query in request.queries]
         vectors: dict[str, Vector] = {}
@@ -71,7 +83,26 @@ class Retriever:
             self._add_legs(recall, profile, vectors, limit)
         await self._ask(recalls, Filter(request.tenant, request.servers))
         clock.lap("recall")
+        if profile.mix is Mix.LEARNT:
+            await asyncio.gather(*(self._rescore(recall, vectors, request.tenant) for recall in recalls))
+            clock.lap("rescore")
         return profile, recalls
+
+    async def _rescore(self, recall: Recall, vectors: Mapping[str, Vector], tenant: str) -> None:
+        """Every score of everything that any leg found, with every text, as it is and as the adapter moves it."""
+        assert self.learnt is not None
+        texts = np.stack([vectors[text] for text in recall.texts])
+        asked = {CONCAT: np.concatenate([texts, self.learnt.adapter.adapted(texts)]), NAME: texts}
+        terms = Terms(tenant, tuple(self._encoder.query(text) for text in recall.texts))
+        ids = [point_id(tenant, tool_id) for tool_id in recall.tool_ids]
+        found = await self._engine.rescore(ids, asked, terms)
+        plain, adapted = np.split(found[CONCAT], 2)
+        recall.exact = {CONCAT: plain, ADAPTED: adapted, NAME: found[NAME], SPARSE: found[SPARSE]}
+
+    def _mix(self, profile: Profile) -> LearntMix | None:
+        if profile.mix is not Mix.LEARNT or self.learnt is None:
+            return None
+        return self.learnt.mix if profile.adapter else self.learnt.plain
 
     async def _embed(self, recalls: Sequence[Recall]) -> dict[str, Vector]:
         """Every distinct text of the whole request, in one batch."""

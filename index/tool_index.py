@@ -10,7 +10,7 @@ from domain.candidates import Ranking
 from domain.errors import EmbedderUnavailable, IndexUnavailable
 from domain.failpoints import failpoint
 from domain.text import TEXT_VERSION
-from index.calibration import CalibratedSearch, Calibration
+from index.calibration import CalibratedSearch, Calibration, calibration_for
 from index.documents import field_texts, point_id, points, wordy_point
 from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
 from index.engines.edge import EdgeEngine
@@ -26,6 +26,7 @@ from index.ports import (
 )
 from index.questions.bank import QuestionBank, bank_manifest
 from index.questions.stage import UsageStage
+from index.ranking.learnt import Learnt, learnt_for
 from index.retriever import Retriever
 from index.routing import MARK, RoutedSearch, ServerText, server_point, servers_of
 from index.searcher import Searcher
@@ -65,18 +66,22 @@ class ToolIndex:
         self._documents = CachingEmbedder(embedder, cache)
         self._is_alone = beside is None
         self.queries: QueryEmbedder = beside.queries if beside else QueryEmbedder(embedder, deadline_s=patience_s)
-        self._retriever = Retriever(self.queries, self._encoder, engine)
+        self._retriever = Retriever(self.queries, self._encoder, engine, learnt=learnt_for(embedder.version))
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
         self._searcher: Searcher = RoutedSearch(self._retriever, engine, self.queries)
         if self._bank is not None:
             self._searcher = UsageStage(self._searcher, self._bank, self.queries)
         self._found = self._searcher
-        self.judge_with(None)
+        self.judge_with(calibration_for(embedder.version))
         self._version = version_of(manifest_for(embedder))
+
+    def rank_with(self, learnt: Learnt | None) -> None:
+        """Rank by other learnt weights than the shipped ones; None: by the fixed weights of each profile."""
+        self._retriever.learnt = learnt
 
     def judge_with(self, calibration: Calibration | None) -> None:
         """Judge what fits by another calibration than the shipped one; None: nothing is judged."""
-        self._searcher = CalibratedSearch(self._found, self._engine, self.queries, self._encoder, calibration)
+        self._searcher = CalibratedSearch(self._found, self._encoder, calibration)
 
     @property
     def version(self) -> str:

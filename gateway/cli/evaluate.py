@@ -30,6 +30,9 @@ class Asked:
     limit: Annotated[int | None, typer.Option(help="At most this many queries.")] = None
     turns: Annotated[Turns, typer.Option(help="Score each turn on its own text, or on the last three.")] = "this"
     usage: Annotated[str | None, typer.Option(help="A split whose queries become usage questions first.")] = None
+    remove_gold: Annotated[
+        bool, typer.Option("--remove-gold", help="Ask again without the gold tools: does search say that nothing fits?")
+    ] = False
 
 
 @app.command()
@@ -71,4 +74,7 @@ def _show(result: dict[str, Any]) -> None:
         for name, subset in result["subsets"].items()
     ]
     out.print(table("", "queries", *metrics, rows=rows, right=("queries", *metrics)))
+    if "abstention_auroc" in result:
+        shares = ", ".join(f"{key} {result[key]:.3f}" for key in ("abstention_auroc", "refused", "refused_rightly"))
+        out.print(f"nothing fits: {shares}")
     out.print("latency " + "  ".join(f"{name} {value:.1f} ms" for name, value in result["latency_ms"].items()))

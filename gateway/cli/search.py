@@ -14,9 +14,9 @@ from gateway.cli.shell import Shell, command
 @command
 async def search(
     query: Annotated[list[str], typer.Argument(help="What the tool should do, or its name.")],
-    k: Annotated[int | None, typer.Option(help="Tools to return.", show_default="5", min=1, max=100)] = None,
+    k: Annotated[int | None, typer.Option(help="Tools to return.", show_default="3 to 8", min=1, max=100)] = None,
     session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
-    profile: Annotated[str | None, typer.Option(help="hybrid, dense or bm25.", show_default="hybrid")] = None,
+    profile: Annotated[str | None, typer.Option(help="hybrid, tdwa, dense, bm25 ...", show_default="hybrid")] = None,
     *,
     explain: Annotated[bool, typer.Option("--explain", help="Show scores per stage and the nearest losers.")] = False,
     shell: Shell,
@@ -35,6 +35,9 @@ async def search(
         ]
         if not rows:
             out.print("Nothing fits.")
+        elif result["abstained"]:
+            servers = ", ".join(dict.fromkeys(found["server"] for found in result["candidates"]))
+            out.print(f"Nothing fits well. The nearest are of {servers}:")
         out.print(table("score", "tool", "what it does", rows=rows))
         if result["degraded"]:
             err.print(f"degraded: {', '.join(result['degraded'])} did not answer")
@@ -50,4 +53,6 @@ def _explain(result: dict[str, Any]) -> None:
     ]
     out.print()
     out.print(table("tool", *stages, rows=rows, right=stages))
+    if result["confidence"] is not None:
+        out.print(f"profile {result['profile']}, confidence that something fits {result['confidence']:.2f}")
     out.print("  ".join(f"{name} {value:.1f} ms" for name, value in result["timings_ms"].items()))

@@ -20,6 +20,7 @@ from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.sessions import Sessions
+from index.calibration import MOST
 from index.ports import SearchRequest
 from index.searcher import Searcher
 
@@ -92,10 +93,10 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchDefaults:
-    """What a search gets when its caller does not say."""
+    """What a search gets when its caller does not say. `k`: None gives as many as stand out."""
 
     profile: str
-    k: int
+    k: int | None = None
 
 
 class Search:
@@ -125,11 +126,14 @@ class Search:
         session_id = ask.session_id
         if session_id is not None:
             await self._sessions.check(principal, session_id)
+        k = self._defaults.k if ask.k is None else ask.k
         request = SearchRequest(
             tenant=principal.tenant,
             queries=ask.queries,
-            k=self._defaults.k if ask.k is None else ask.k,
+            k=MOST if k is None else k,
             profile=ask.profile or self._defaults.profile,
+            judge=True,
+            adaptive=k is None,
         )
         rankings = await self._index.search(request)
         answer = SearchAnswer(await self._hydrate(principal.tenant, rankings))
@@ -198,6 +202,7 @@ def _answer_record(item: Answer) -> dict[str, Any]:
     return {
         "query": ranking.query,
         "abstained": ranking.abstained,
+        "confidence": ranking.confidence,
         "degraded": ranking.degraded,
         "timings_ms": ranking.timings_ms,
         "candidates": [{"tool_id": c.tool_id, "score": c.score, "stages": c.stages} for c in ranking.candidates],

@@ -22,9 +22,9 @@ from index.engines import edge_requests as requests
 from index.engines.disk import require_space
 from index.engines.edge_errors import engine_errors
 from index.engines.edge_folder import IndexFolder, IndexState
-from index.engines.payload import score_tables
+from index.engines.payload import rows_of, score_tables
 from index.heap import trim
-from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point
+from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point, Terms
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,10 @@ class EdgeEngine:
     async def search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
         return await self._run(self._readers, self._search, legs, where) if legs else []
 
-    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
-        return await self._run(self._readers, self._rescore, point_ids, vectors)
+    async def rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None = None
+    ) -> dict[str, Matrix]:
+        return await self._run(self._readers, self._rescore, point_ids, vectors, terms)
 
     async def inventory(self) -> dict[str, str]:
         return await self._run(self._readers, self._inventory)
@@ -183,11 +185,18 @@ class EdgeEngine:
             answers = dict(zip(order, self._shard.query_batch(batch), strict=True))
         return [requests.hits(answers[number]) for number in range(len(legs))]
 
-    def _rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    def _rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None
+    ) -> dict[str, Matrix]:
         asked = [requests.rescoring(point_ids, row, field) for field, rows in vectors.items() for row in rows]
+        if terms is not None:
+            is_alone = self._tenants <= {terms.tenant}
+            asked += requests.rescoring_terms(point_ids, terms, is_alone=is_alone)
         with engine_errors("scoring tools", self._folder.distrust):
             answers = self._shard.query_batch(edge.QueryBatchRequest(asked)) if asked and point_ids else []
-        return score_tables(point_ids, vectors, (((str(one.id), one.score) for one in of_row) for of_row in answers))
+        return score_tables(
+            point_ids, rows_of(vectors, terms), (((str(one.id), one.score) for one in of_row) for of_row in answers)
+        )
 
     def _inventory(self) -> dict[str, str]:
         with engine_errors("listing its tools", self._folder.distrust):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import qdrant_edge as edge
 
 from index.engines.payload import PAYLOAD, SPARSE, best_first, hit, stored
-from index.ports import DenseLeg, EngineManifest, Filter, Hit, Leg, NameLeg, Point, SparseLeg
+from index.ports import DenseLeg, EngineManifest, Filter, Hit, Leg, NameLeg, Point, SparseLeg, Terms
 
 DATATYPE = edge.VectorStorageDatatype.Turbo8
 """One byte a component after a random rotation. On 20,000 tools a scan takes .52 ms instead of 2.1 with float32, in a
@@ -107,6 +107,20 @@ def rescoring(point_ids: Sequence[str], vector: npt.NDArray[np.float32], field: 
     nearest = edge.Query.Nearest(vector.tolist(), using=field)
     these = edge.Filter(must=[edge.HasIdCondition(set(point_ids))])
     return edge.QueryRequest(len(point_ids), query=nearest, filter=these, params=_EXACT)
+
+
+def rescoring_terms(point_ids: Sequence[str], terms: Terms, *, is_alone: bool) -> list[edge.QueryRequest]:
+    """As `rescoring`, by words. A query without any asks for nothing, and has its answer all the same."""
+    these = edge.Filter(must=[edge.HasIdCondition(set(point_ids))])
+    return [
+        edge.QueryRequest(
+            len(point_ids) if query.indices else 1,
+            query=edge.Query.Nearest(edge.SparseVector(list(query.indices), list(query.values)), using=SPARSE),
+            filter=these,
+            params=None if is_alone else _own_statistics(Filter(terms.tenant)),
+        )
+        for query in terms.queries
+    ]
 
 
 def kind(leg: Leg) -> str:

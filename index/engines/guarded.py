@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from domain.circuit import Circuit
 from domain.errors import IndexUnavailable
-from index.ports import Engine, Filter, Hit, Leg, Matrix, Point
+from index.ports import Engine, Filter, Hit, Leg, Matrix, Point, Terms
 
 _T = TypeVar("_T")
 
@@ -27,8 +27,10 @@ class GuardedEngine:
     async def search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
         return await self._in_time(lambda: self._engine.search(legs, where)) if legs else []
 
-    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
-        return await self._in_time(lambda: self._engine.rescore(point_ids, vectors))
+    async def rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None = None
+    ) -> dict[str, Matrix]:
+        return await self._in_time(lambda: self._engine.rescore(point_ids, vectors, terms))
 
     async def upsert(self, points: Sequence[Point]) -> None:
         await self._engine.upsert(points)

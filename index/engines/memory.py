@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from index.engines.payload import best_first
-from index.ports import DenseLeg, Filter, Hit, Leg, Matrix, NameLeg, Point, SparseLeg
+from index.engines.payload import SPARSE, best_first
+from index.ports import DenseLeg, Filter, Hit, Leg, Matrix, NameLeg, Point, SparseLeg, Terms
 
 
 class MemoryEngine:
@@ -30,13 +30,26 @@ class MemoryEngine:
         visible = [point for point in tenant if not where.servers or point.document.server in where.servers]
         return [_ranked(visible, _scorer(leg, tenant), leg.limit) for leg in legs]
 
-    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    async def rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None = None
+    ) -> dict[str, Matrix]:
         scores = {name: np.zeros((len(rows), len(point_ids)), np.float32) for name, rows in vectors.items()}
         for column, point_id in enumerate(point_ids):
             if (point := self._points.get(point_id)) is not None:
                 for name in vectors.keys() & point.dense.keys():
                     scores[name][:, column] = vectors[name] @ point.dense[name]
+        if terms is not None:
+            scores[SPARSE] = self._by_words(point_ids, terms)
         return scores
+
+    def _by_words(self, point_ids: Sequence[str], terms: Terms) -> Matrix:
+        corpus = [point for point in self._points.values() if point.document.tenant == terms.tenant]
+        found = np.zeros((len(terms.queries), len(point_ids)), np.float32)
+        for row, query in enumerate(terms.queries):
+            score = _sparse_scorer(SparseLeg(query, len(point_ids)), corpus)
+            known = (self._points.get(point_id) for point_id in point_ids)
+            found[row] = [(score(point) or 0.0) if point is not None else 0.0 for point in known]
+        return found
 
     async def inventory(self) -> dict[str, str]:
         return {point.id: point.document.semantic_hash for point in self._points.values()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from index.ports import Hit, Matrix, Point
+from index.ports import Hit, Matrix, Point, Terms
 
 SPARSE = "sparse"
 """Name of the sparse vector; the dense ones are named by `EngineManifest.fields`."""
@@ -40,12 +40,18 @@ def best_first(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(sorted(hits, key=attrgetter("tool_id")), key=attrgetter("score"), reverse=True)
 
 
+def rows_of(vectors: Mapping[str, Matrix], terms: Terms | None) -> dict[str, int]:
+    """Field -> how many rows a rescoring has for it, in the order in which they are asked."""
+    lexical = {} if terms is None else {SPARSE: len(terms.queries)}
+    return {name: len(rows) for name, rows in vectors.items()} | lexical
+
+
 def score_tables(
-    point_ids: Sequence[str], vectors: Mapping[str, Matrix], answers: Iterable[Iterable[tuple[str, float]]]
+    point_ids: Sequence[str], rows: Mapping[str, int], answers: Iterable[Iterable[tuple[str, float]]]
 ) -> dict[str, Matrix]:
     """Field -> (rows, points). `answers`: point ids with scores, one answer per row of every field, in their order."""
     column = {point_id: number for number, point_id in enumerate(point_ids)}
-    tables = {name: np.zeros((len(rows), len(point_ids)), np.float32) for name, rows in vectors.items()}
+    tables = {name: np.zeros((count, len(point_ids)), np.float32) for name, count in rows.items()}
     for row, answer in zip((row for table in tables.values() for row in table), answers, strict=False):
         for point_id, score in answer:
             row[column[point_id]] = score

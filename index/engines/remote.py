@@ -19,8 +19,8 @@ from qdrant_client.http.exceptions import ApiException
 from domain.canonical import canonical_json, sha256_hex
 from domain.errors import IndexUnavailable
 from index.engines import remote_requests as requests
-from index.engines.payload import score_tables
-from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point
+from index.engines.payload import rows_of, score_tables
+from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point, Terms
 
 MEMORY = ":memory:"
 """In place of a URL: the client's own emulation, for the contract tests."""
@@ -89,15 +89,18 @@ class RemoteEngine:
             answers = await self._client.query_batch_points(self._collection, batch)
             return [requests.hits(leg, answer.points) for leg, answer in zip(legs, answers, strict=True)]
 
-    async def rescore(self, point_ids: Sequence[str], vectors: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    async def rescore(
+        self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None = None
+    ) -> dict[str, Matrix]:
         asked = [requests.rescoring(point_ids, row, field) for field, rows in vectors.items() for row in rows]
+        asked += [] if terms is None else requests.rescoring_terms(point_ids, terms)
         answers: Sequence[models.QueryResponse] = ()
         if asked and point_ids:
             await self._create()
             with _client_errors("scoring tools"):
                 answers = await self._client.query_batch_points(self._collection, asked)
         scored = (((str(one.id), one.score) for one in answer.points) for answer in answers)
-        return score_tables(point_ids, vectors, scored)
+        return score_tables(point_ids, rows_of(vectors, terms), scored)
 
     async def inventory(self) -> dict[str, str]:
         known: dict[str, str] = {}

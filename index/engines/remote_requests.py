@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qdrant_client import models
 
 from index.engines.payload import PAYLOAD, SPARSE, best_first, hit, stored
-from index.ports import DenseLeg, EngineManifest, Filter, Hit, Leg, NameLeg, Point, SparseLeg
+from index.ports import DenseLeg, EngineManifest, Filter, Hit, Leg, NameLeg, Point, SparseLeg, Terms
 
 INDEXES: dict[str, models.KeywordIndexParams] = {
     "tenant": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
@@ -89,6 +89,21 @@ def rescoring(point_ids: Sequence[str], vector: npt.NDArray[np.float32], field: 
         filter=models.Filter(must=[models.HasIdCondition(has_id=list(point_ids))]),
         limit=len(point_ids),
     )
+
+
+def rescoring_terms(point_ids: Sequence[str], terms: Terms) -> list[models.QueryRequest]:
+    """As `rescoring`, by words. A query without any asks for nothing, and has its answer all the same."""
+    corpus = models.IdfCorpusParams(corpus=_all(_conditions(Filter(terms.tenant))))
+    return [
+        models.QueryRequest(
+            query=models.SparseVector(indices=list(query.indices), values=list(query.values)),
+            using=SPARSE,
+            filter=models.Filter(must=[models.HasIdCondition(has_id=list(point_ids))]),
+            limit=len(point_ids),
+            params=models.SearchParams(idf=corpus),
+        )
+        for query in terms.queries
+    ]
 
 
 def hits(leg: Leg, scored: Iterable[models.ScoredPoint]) -> list[Hit]:

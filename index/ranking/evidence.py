@@ -5,19 +5,22 @@ Every mark is something a person can check in `explain`; the circumstances say h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from index.fields import CONCAT, NAME
 from index.ports import Matrix
-from index.ranking.recall import SPARSE, Table
+from index.ranking.recall import ADAPTED, SPARSE, Table
 
-STAGES = (CONCAT, NAME, SPARSE)
-
-MARKS = ("concat", "name", "lexical", "bm25", "first")
+MARKS = ("concat", "name", "lexical", "bm25", "first", "adapted")
 """Cosines of whole document and name (times 3, so that all marks are of like size), BM25 as a share of the text's best
-hit, BM25 itself (a tenth), and 1 / rank by the fixed mix: being first for a need counts, whatever the scores."""
+hit, BM25 itself (a tenth), 1 / rank by the fixed mix (being first for a need counts, whatever the scores), and the
+cosine of the whole document with the adapted query (times 3)."""
+
+PLAIN_MARKS = MARKS[:-1]
+"""Without the adapter."""
 
 CIRCUMSTANCES = ("always", "clauses", "similarity", "per_term", "agreement")
 """1, how many clauses the query has, the best cosine, BM25 of the best hit per term asked for (rare words found), and
@@ -32,13 +35,21 @@ _MANY = 4
 _TINY = 1e-6
 
 
-def evidence(table: Table) -> tuple[Matrix, Matrix]:
-    """Marks, shape (texts, candidates, len(MARKS)), and circumstances, shape (texts, len(CIRCUMSTANCES))."""
+def evidence(table: Table, wanted: Sequence[str] = MARKS) -> tuple[Matrix, Matrix]:
+    """Marks, shape (texts, candidates, len(wanted)), and circumstances, shape (texts, len(CIRCUMSTANCES))."""
     legs = table.legs
     dense = {stage: _spread(legs[stage]) for stage in (CONCAT, NAME)}
     lexical = legs[SPARSE] / np.maximum(legs[SPARSE].max(axis=1, keepdims=True), _TINY)
     mixed = sum(_FIXED[stage] * scores for stage, scores in dense.items()) + _FIXED[SPARSE] * lexical
-    marks = np.stack([3 * legs[CONCAT], 3 * legs[NAME], lexical, legs[SPARSE] / 10, 1 / (1 + _ranks(mixed))], axis=-1)
+    marks: dict[str, npt.NDArray[np.floating]] = {
+        "concat": 3 * legs[CONCAT],
+        "name": 3 * legs[NAME],
+        "lexical": lexical,
+        "bm25": legs[SPARSE] / 10,
+        "first": 1 / (1 + _ranks(mixed)),
+    }
+    if "adapted" in wanted:
+        marks["adapted"] = 3 * legs[ADAPTED]
     texts = len(lexical)
     by_meaning = (_FIXED[CONCAT] * dense[CONCAT] + _FIXED[NAME] * dense[NAME]).argmax(axis=1)
     circumstances = np.stack(
@@ -51,7 +62,7 @@ def evidence(table: Table) -> tuple[Matrix, Matrix]:
         ],
         axis=-1,
     )
-    return marks.astype(np.float32), circumstances.astype(np.float32)
+    return np.stack([marks[name] for name in wanted], axis=-1).astype(np.float32), circumstances.astype(np.float32)
 
 
 def _spread(scores: Matrix) -> Matrix:

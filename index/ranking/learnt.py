@@ -2,33 +2,39 @@
 
     score(tool) = whole . marks(query, tool) + max over clauses of (clause . marks(clause, tool))
 
-where `whole` and `clause` are linear in the circumstances of the text. 50 numbers, fitted on train and dev splits by
-`benchmarks/learn_mix.py`, which says how; kept beside this file with where they come from.
+where `whole` and `clause` are linear in the circumstances of the text: 60 numbers, fitted on train and dev splits by
+`benchmarks/learn_mix.py`, which says how. What is learnt holds for the embedding model that it was learnt with; with
+another model a search takes the fixed weights of its profile.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from index.ports import Matrix
+from index.ranking.adapter import QueryAdapter
 from index.ranking.evidence import CIRCUMSTANCES, MARKS, evidence
 from index.ranking.recall import Table
 
 Weights = npt.NDArray[np.float64]
 
-_FILE = Path(__file__).parent / "learnt_mix.json"
+FILES = Path(__file__).parent.parent / "learnt"
+"""`mix.json`, `adapter.npy`, and `calibration.json` of index/calibration.py."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LearntMix:
     """`whole`, `clause`: shape (marks, circumstances). `mean`, `scale`: of the circumstances it was fitted on."""
 
+    marks: tuple[str, ...]
     whole: Weights
     clause: Weights
     mean: Weights
@@ -43,20 +49,37 @@ class LearntMix:
 
     def scores(self, table: Table) -> tuple[Weights, Weights | None]:
         """One number per candidate for the whole query, and for the best of its clauses, None where it has none."""
-        marks, circumstances = evidence(table)
+        marks, circumstances = evidence(table, self.marks)
         by_text: Weights = np.einsum("tcm,tm->tc", marks, self.trust(circumstances))
         return by_text[0], by_text[1:].max(axis=0) if len(by_text) > 1 else None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What was learnt for one embedding model. `plain`: the mix for profiles that do without the adapter."""
+
+    embedder: str
+    adapter: QueryAdapter
+    mix: LearntMix
+    plain: LearntMix
+
+
 @cache
-def shipped() -> LearntMix:
-    """The weights that come with this version."""
-    return mix_of(_FILE.read_text(encoding="utf-8"))
+def shipped() -> Learnt:
+    """What comes with this version."""
+    document = json.loads((FILES / "mix.json").read_text(encoding="utf-8"))
+    adapter = QueryAdapter(np.load(FILES / "adapter.npy").astype(np.float32))
+    return Learnt(document["embedder"], adapter, mix_of(document["adapted"]), mix_of(document["plain"]))
 
 
-def mix_of(document: str) -> LearntMix:
-    """Raises ValueError when the document was made for other marks or circumstances than these."""
-    kept = json.loads(document)
-    if (tuple(kept["marks"]), tuple(kept["circumstances"])) != (MARKS, CIRCUMSTANCES):
+def learnt_for(embedder: str) -> Learnt | None:
+    """What was learnt with the embedder of this version; None for any other."""
+    return shipped() if shipped().embedder == embedder else None
+
+
+def mix_of(kept: Mapping[str, Any]) -> LearntMix:
+    """Raises ValueError when it was made for other marks or circumstances than this code measures."""
+    marks = tuple(kept["marks"])
+    if not set(marks) <= set(MARKS) or tuple(kept["circumstances"]) != CIRCUMSTANCES:
         raise ValueError("The learnt mix is for other marks; run `python -m benchmarks.learn_mix`.")
-    return LearntMix(*(np.array(kept[name], np.float64) for name in ("whole", "clause", "mean", "scale")))
+    return LearntMix(marks, *(np.array(kept[name], np.float64) for name in ("whole", "clause", "mean", "scale")))

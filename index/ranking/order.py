@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.candidates import Candidate
+from index.fields import CONCAT, NAME
 from index.fusion import Scores, best_of, min_max, ordered, reciprocal_rank, weighted_sum
 from index.profiles import Mix, Profile
-from index.ranking.evidence import STAGES
-from index.ranking.learnt import LearntMix, shipped
-from index.ranking.recall import SPARSE, Recall, table
+from index.ranking.learnt import LearntMix
+from index.ranking.recall import ADAPTED, SPARSE, Recall, table
 
 NEAREST = 3
 """Candidates beyond k that a ranking keeps to explain what nearly made it."""
@@ -30,10 +30,10 @@ EXACT_BONUS = 1.0
 def rank(
     recall: Recall, profile: Profile, k: int, *, depth: int = 0, mix: LearntMix | None = None
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
-    """The k best, and the nearest left out, as many as make `depth`. `mix`: other weights than the shipped ones."""
+    """The k best, and the nearest left out, as many as make `depth`. `mix`: what a profile of learnt weights needs."""
     scores = {which: {hit.tool_id: hit.score for hit in hits} for which, hits in recall.found.items()}
     stages: dict[str, Scores] = {stage: hits for (number, stage), hits in scores.items() if number == 0}
-    stages |= _learnt(recall, mix or shipped()) if profile.mix is Mix.LEARNT else _fixed(recall, scores, profile)
+    stages |= _learnt(recall, mix) if mix is not None else _fixed(recall, scores, profile)
     exact = stages.get(EXACT, {})
     included = {*stages.get(PHRASE, {}), *stages.get(PREFIX, {})}
     named = dict.fromkeys(exact, EXACT_BONUS) | dict.fromkeys(included - set(exact), 0.0)
@@ -48,17 +48,20 @@ def rank(
 
 def _learnt(recall: Recall, mix: LearntMix) -> dict[str, Scores]:
     """The learnt scores moved to [0, 1], and beside them the parts that they are the sum of."""
-    found = table(recall, STAGES)
+    adapted = (ADAPTED,) if ADAPTED in mix.marks else ()
+    found = table(recall, (CONCAT, NAME, SPARSE, *adapted))
     if not found.tool_ids:
         return {FUSED: {}}
     whole, best = mix.scores(found)
-    stages: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, whole)}
+    parts: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, whole)}
     if best is not None:
-        stages[CLAUSES] = _by_tool(found.tool_ids, best)
-    return stages | {FUSED: min_max(weighted_sum((1.0, scores) for scores in stages.values()))}
+        parts[CLAUSES] = _by_tool(found.tool_ids, best)
+    fused = min_max(weighted_sum((1.0, scores) for scores in parts.values()))
+    exact = {stage: _by_tool(found.tool_ids, scores[0]) for stage, scores in recall.exact.items()}
+    return exact | parts | {FUSED: fused}
 
 
-def _by_tool(tool_ids: Sequence[str], scores: npt.NDArray[np.float64]) -> dict[str, float]:
+def _by_tool(tool_ids: Sequence[str], scores: npt.NDArray[np.floating]) -> dict[str, float]:
     return dict(zip(tool_ids, scores.tolist(), strict=True))
 
 

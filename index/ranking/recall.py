@@ -15,6 +15,9 @@ from index.ports import DenseLeg, Hit, Leg, Matrix, SparseLeg
 SPARSE = "sparse"
 """The stage of the lexical leg; the dense ones are called like their fields."""
 
+ADAPTED = "adapted"
+"""The stage of the whole document and the query as the adapter moves it (index.ranking.adapter)."""
+
 
 @dataclass(slots=True)
 class Recall:
@@ -24,6 +27,12 @@ class Recall:
     texts: tuple[str, ...]
     legs: dict[tuple[int, str], Leg] = field(default_factory=dict)
     found: dict[tuple[int, str], list[Hit]] = field(default_factory=dict)
+    exact: dict[str, Matrix] = field(default_factory=dict)  # stage -> shape (texts, tool_ids), where it was asked for
+
+    @property
+    def tool_ids(self) -> tuple[str, ...]:
+        """Everything that any leg found, in the order of the ids."""
+        return tuple(sorted({hit.tool_id for hits in self.found.values() for hit in hits}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +45,19 @@ class Table:
 
 
 def table(recall: Recall, stages: Sequence[str]) -> Table:
-    """The candidates are what any leg of `stages` found, in the order of their ids.
+    """The candidates are what any leg found.
 
-    Where a leg did not find a candidate, it scores as the leg's last hit (it can be no better), or 0 where the leg
-    was not asked or had room left.
+    Where a leg did not find a candidate, and was not rescored, it scores as the leg's last hit (it can be no better),
+    or 0 where the leg was not asked or had room left.
     """
-    recalled = {(number, stage): hits for (number, stage), hits in recall.found.items() if stage in stages}
-    tool_ids = tuple(sorted({hit.tool_id for hits in recalled.values() for hit in hits}))
+    tool_ids = recall.tool_ids
     column = {tool_id: at for at, tool_id in enumerate(tool_ids)}
-    legs = {stage: np.zeros((len(recall.texts), len(tool_ids)), np.float32) for stage in stages}
-    for (number, stage), hits in recalled.items():
+    legs = {
+        stage: recall.exact.get(stage, np.zeros((len(recall.texts), len(tool_ids)), np.float32)) for stage in stages
+    }
+    for (number, stage), hits in recall.found.items():
+        if stage not in stages or stage in recall.exact:
+            continue
         leg = recall.legs[number, stage]
         if isinstance(leg, DenseLeg) or len(hits) == leg.limit:
             legs[stage][number] = min((hit.score for hit in hits), default=0.0)

@@ -17,7 +17,7 @@ import pytest
 
 from index.engines.edge import EdgeEngine
 from index.engines.memory import MemoryEngine
-from index.ports import DenseLeg, Engine, Filter, Hit, Leg, NameLeg, Point, SparseLeg, SparseVector
+from index.ports import DenseLeg, Engine, Filter, Hit, Leg, NameLeg, Point, SparseLeg, SparseVector, Terms
 from tests.conftest import ROOT, absent
 from tests.index.samples import DIMENSION, TENANT, document, manifest, point, unit
 
@@ -174,6 +174,17 @@ async def test_points_are_rescored_exactly_in_the_order_asked_for(engine: Engine
     low, high = (float(value) for value in unit([0.1, 1])[:2])
     assert scores["name"] == pytest.approx(np.array([[low, 0, high]]), abs=STORED)
     assert scores["concat"] == pytest.approx(np.array([[low, 0, high], [high, 0, low]]), abs=STORED)
+
+
+async def test_words_are_rescored_as_a_sparse_leg_scores_them(engine: Engine) -> None:
+    first, second = point(document("s__a"), terms={1: 1.0, 2: 0.5}), point(document("s__b"), terms={2: 1.0})
+    await engine.upsert([first, second, point(document("s__c"), terms={1: 2.0})])
+    [hits] = await engine.search([sparse(1, 2)], Filter(TENANT))
+    legs = {hit.tool_id: hit.score for hit in hits}
+    asked = Terms(TENANT, (SparseVector((1, 2), (1.0, 1.0)), SparseVector((), ()), SparseVector((7,), (1.0,))))
+    scores = (await engine.rescore([second.id, first.id], {}, asked))["sparse"]
+    assert scores[0] == pytest.approx([legs["s__b"], legs["s__a"]], abs=1e-5)
+    assert scores[1:].tolist() == [[0, 0], [0, 0]]
 
 
 async def test_rescoring_nothing_gives_empty_tables(engine: Engine) -> None:
