@@ -5,12 +5,23 @@ Every start of the command line loads this file, so it imports what a command ne
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from domain.errors import InvalidInput
+
 app = typer.Typer()
+
+
+def require_extra() -> None:
+    """Raises InvalidInput where the parts that only training needs are not installed."""
+    missing = [name for name in ("torch", "onnxscript", "tensorboard") if find_spec(name) is None]
+    if missing:
+        raise InvalidInput(f"Training needs {', '.join(missing)}; install the extra: pip install 'toolcrib[rl]'.")
+
 
 Log = Annotated[Path, typer.Option("--log", help="File that `toolcrib rl export` wrote.")]
 
@@ -43,6 +54,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,  # noqa: FBT002
 ) -> None:
     """Train the scorer on a log, or in simulated tool rooms, and keep it as ONNX with a manifest."""
+    require_extra()
     from rl.training.command import show, train_in_rooms, train_on_log  # noqa: PLC0415 - torch
 
     if log is None:
