@@ -160,6 +160,7 @@ class Reviews:
         self._indexer.wake()
         with contextlib.suppress(Unavailable):  # approved they are; the index follows when it can
             await self._indexer.drain()
+        self._indexer.take_embedded(principal.tenant, server)  # or the next sync would count them as its own
         await self._freshness.catalogue_changed(await self._store.changes.head())
         for change in approved:
             self._log(principal, "approve", server, change.tool.tool_id, change.tool.document.contract_hash)
