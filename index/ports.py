@@ -196,6 +196,8 @@ class UpsertReport:
     documents: int = 0
     embedded: int = 0
     cached: int = 0
+    by_server: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False)
+    """Of the embedded texts, how many came first from each (tenant, server)."""
 
 
 @dataclass(frozen=True, slots=True)

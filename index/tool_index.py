@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from domain.candidates import Ranking
@@ -98,7 +100,7 @@ class ToolIndex:
         nothing of its batch counts as written; and EmbedderUnavailable, after which all are found by words and names
         until they are written again. What earlier batches stored stays; repeating the whole is harmless.
         """
-        spent = Counters()
+        spent, by_server = Counters(), Counter[tuple[str, str]]()
         for start in range(0, len(documents), BATCH):
             batch = documents[start : start + BATCH]
             texts = [text for document in batch for text in field_texts(document)]
@@ -113,9 +115,13 @@ class ToolIndex:
             await check_after(self._engine, batch, vectors)
             failpoint("index.batch_stored")
             spent = spent.plus(cost)
+            by_server.update(_first_of(batch, cost.fresh))
             if self._bank is not None:
-                spent = spent.plus(await self._bank.replace(batch))
-        return UpsertReport(len(documents), spent.embedded, spent.cached)
+                for owner, of_server in groupby(batch, key=_owner):
+                    asked = await self._bank.replace(list(of_server))
+                    spent = spent.plus(asked)
+                    by_server[owner] += asked.embedded
+        return UpsertReport(len(documents), spent.embedded, spent.cached, +by_server)
 
     async def _store_words(self, documents: Sequence[IndexDocument]) -> None:
         dimension = self._embedder.dimension
@@ -206,6 +212,20 @@ class ToolIndex:
             await self._bank.close()
         if self._is_alone:
             await self._embedder.close()
+
+
+def _owner(document: IndexDocument) -> tuple[str, str]:
+    return document.tenant, document.server
+
+
+def _first_of(batch: Sequence[IndexDocument], fresh: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """The server that a fresh text came from, once for each."""
+    counted: set[str] = set()
+    for document in batch if fresh else ():
+        for text in field_texts(document):
+            if text in fresh and text not in counted:
+                counted.add(text)
+                yield _owner(document)
 
 
 def manifest_for(embedder: Embedder) -> EngineManifest:

@@ -95,7 +95,9 @@ class Connection:
         stderr: StderrRing | None = None,
         era: Era | None = None,
         on_list_changed: Callable[[], None] = lambda: None,
+        opens_by: float | None = None,
     ) -> None:
+        """`opens_by`, by the loop's clock: of a connection for which another one was tried before."""
         self.server = server
         self.peer: Peer | None = None
         self.failure: UpstreamError | None = None
@@ -111,7 +113,7 @@ class Connection:
         self._timed_out = False
         self._died_of_probe = False
         self._handshake_error: Exception | None = None
-        self._opens_by = asyncio.get_running_loop().time() + limits.deadlines.connect_s
+        self._opens_by = opens_by or asyncio.get_running_loop().time() + limits.deadlines.connect_s
         self._scope = anyio.CancelScope()
         self._jobs: set[_Job] = set()
         self._direct: DirectCalls | None = None

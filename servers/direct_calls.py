@@ -6,7 +6,7 @@ Refuses to know: connections, eras, retries. Errors are the ones of the SDK's wa
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp import MCPError
@@ -46,16 +46,29 @@ class DirectCalls:
         self._heads: dict[str, bytes] = {}  # of calls by their tool, where no argument is mirrored
         self.http = DirectHttp(server, limits)
 
-    async def request(self, request: RawRequest) -> dict[str, Any]:
-        """The reply's result object. Raises UpstreamError; NotDirect when the server wants something else first."""
+    async def request(
+        self, request: RawRequest, on_other: Callable[[Mapping[str, Any]], None] = lambda _message: None
+    ) -> dict[str, Any]:
+        """The reply's result object; `on_other` is given what comes before it in the reply's stream.
+
+        Raises UpstreamError; NotDirect when the server wants something else first.
+        """
         if self._wants_more:
             raise NotDirect
         number = next(self._ids)
         head, body = self._written(request, number)
         if (token := await self._access.bearer(self._server)) is not None:
             head += header_lines({"authorization": f"Bearer {token}"})
+
+        def answers(data: bytes) -> bool:
+            message = _message(data)
+            if is_answer := message.get("id") == number:
+                return is_answer
+            on_other(message)
+            return False
+
         try:
-            reply = await self.http.post(head, body, lambda data: _message(data).get("id") == number)
+            reply = await self.http.post(head, body, answers)
         except NotDirect:
             self._wants_more = True
             raise

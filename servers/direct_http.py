@@ -71,6 +71,7 @@ class DirectHttp:
         self._connect_s = limits.deadlines.connect_s
         self._cap = limits.caps.message_bytes
         self._spool = limits.spool
+        self._shared = limits.idle_sockets
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fixed = {
             "host": parts.netloc,
@@ -124,6 +125,7 @@ class DirectHttp:
             self._sweeping.cancel()
             self._sweeping = None
         for wire in [*self._idle, *self._busy]:
+            self._shared.take(wire)
             wire.abort()
         self._idle.clear()
 
@@ -132,6 +134,7 @@ class DirectHttp:
         loop = asyncio.get_running_loop()
         wire.idle_since = loop.time()
         self._idle.append(wire)
+        self._shared.add(wire, wire.abort)
         if self._sweeping is None:
             self._sweeping = loop.call_later(KEEP_S, self._sweep)
 
@@ -139,7 +142,9 @@ class DirectHttp:
         """Close what has been idle for `KEEP_S`; the shelf is in the order of return, the oldest first."""
         loop = asyncio.get_running_loop()
         while self._idle and (not self._idle[0].open or loop.time() - self._idle[0].idle_since >= KEEP_S):
-            self._idle.pop(0).abort()
+            wire = self._idle.pop(0)
+            self._shared.take(wire)
+            wire.abort()
         self._sweeping = None
         if self._idle:
             self._sweeping = loop.call_at(self._idle[0].idle_since + KEEP_S, self._sweep)
@@ -148,6 +153,7 @@ class DirectHttp:
         now = asyncio.get_running_loop().time()
         while self._idle:
             wire = self._idle.pop()
+            self._shared.take(wire)
             if wire.open and now - wire.idle_since < KEEP_S:
                 return wire
             wire.abort()

@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
-from servers.connection import Connection
+from servers.manner import AnyConnection
 
 Owner = Hashable
 """Whoever meets the same state at a server; compared, never looked into."""
@@ -24,8 +24,8 @@ class Lanes:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: OrderedDict[Owner, Connection] = OrderedDict()  # the one used longest ago first
-        self._retired: set[Connection] = set()
+        self._open: OrderedDict[Owner, AnyConnection] = OrderedDict()  # the one used longest ago first
+        self._retired: set[AnyConnection] = set()
         self._uses: Counter[Owner] = Counter()
 
     @contextmanager
@@ -40,11 +40,11 @@ class Lanes:
                 del self._uses[owner]
 
     @property
-    def latest(self) -> Connection | None:
+    def latest(self) -> AnyConnection | None:
         """The connection that was used last, also when it has ended."""
         return next(reversed(self._open.values()), None)
 
-    def of(self, owner: Owner) -> Connection | None:
+    def of(self, owner: Owner) -> AnyConnection | None:
         """The owner's connection, unless it has ended."""
         connection = self._open.get(owner)
         if connection is None:
@@ -55,14 +55,14 @@ class Lanes:
         self._open.move_to_end(owner)
         return connection
 
-    def put(self, owner: Owner, connection: Connection) -> None:
+    def put(self, owner: Owner, connection: AnyConnection) -> None:
         """The owner's connection from now on."""
         spare = [old for other, old in self._open.items() if other not in self._uses]
         for old in sorted(spare, key=lambda old: not old.ended)[: max(0, len(self._open) + 1 - self._most)]:
             self.retire(old)
         self._open[owner] = connection
 
-    def retire(self, connection: Connection) -> None:
+    def retire(self, connection: AnyConnection) -> None:
         """Let it finish what it does; its owner's next request opens another one."""
         connection.retire()
         self._retired = {old for old in self._retired | {connection} if not old.gone}

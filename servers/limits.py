@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from servers.access import Access, NoAccess
+from servers.idle_sockets import IdleSockets
 from servers.spool import Spool
 
 KIB = 1024
@@ -60,10 +61,11 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Deadlines, caps and patience of one pool; the access and the spool that every connection under them gets."""
+    """Deadlines, caps and patience of one pool; access, spool and open sockets, which its connections share."""
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     caps: Caps = field(default_factory=Caps)
     backoff: Backoff = field(default_factory=Backoff)
     access: Access = field(default_factory=NoAccess)
+    idle_sockets: IdleSockets = field(default_factory=IdleSockets, compare=False)
     spool: Spool | None = None  # where results over `message_bytes` go; without one they are refused

@@ -16,11 +16,11 @@ from mcp_types import HEADER_MISMATCH
 from domain.errors import AuthorizationNeeded, UpstreamRefused, UpstreamTimeout
 from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
-from servers.connection import Connection
 from servers.failures import message_too_large
 from servers.lanes import EVERYBODY, Owner
 from servers.limits import Limits
 from servers.listing import Listing
+from servers.manner import AnyConnection
 from servers.negotiation import Peer
 from servers.oversized import claimed, parsed
 from servers.ports import CallResult, OnListChanged
@@ -156,7 +156,7 @@ class ServerPool:
 
         return await self._in_turn(self._upstream(server), seconds, "list its tools", work, urgent=True)
 
-    async def _list(self, upstream: Upstream, connection: Connection, peer: Peer) -> Listing:
+    async def _list(self, upstream: Upstream, connection: AnyConnection, peer: Peer) -> Listing:
         async def fetch(cursor: str | None) -> dict[str, Any]:
             page = await connection.request(RawRequest("tools/list", {} if cursor is None else {"cursor": cursor}))
             if (large := claimed(self._limits.spool, page)) is not None:
@@ -169,7 +169,7 @@ class ServerPool:
         return listing
 
     async def _call(
-        self, upstream: Upstream, params: Mapping[str, Any], connection: Connection, peer: Peer
+        self, upstream: Upstream, params: Mapping[str, Any], connection: AnyConnection, peer: Peer
     ) -> dict[str, Any]:
         try:
             return await connection.request(RawRequest("tools/call", params, upstream.mirrored.get(params["name"])))

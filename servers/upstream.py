@@ -13,15 +13,16 @@ from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused,
 from domain.servers import Circuit, ServerHealth, ServerStatus, Sharing, Transport, UpstreamServer
 from servers.breaker import Breaker
 from servers.bulkhead import Bulkhead
-from servers.connection import Connection
 from servers.failures import CircuitOpen, Estranged, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
 from servers.lanes import EVERYBODY, Lanes, Owner
 from servers.limits import Limits
 from servers.listing import Listing
-from servers.negotiation import Era, Peer
+from servers.manner import AnyConnection, Manner
+from servers.negotiation import Peer
 from servers.requests import HeaderMap
 from servers.retries import Retries
 from servers.single_flight import SingleFlight
+from servers.stateless import StatelessConnection, Unfit
 from servers.wire import StderrRing
 
 T = TypeVar("T")
@@ -39,22 +40,20 @@ class Upstream:
         self.listing: SingleFlight[Listing] = SingleFlight()
         self.mirrored: dict[str, HeaderMap] = {}
         self._retries = Retries()
-        self._blamed: Connection | None = None
+        self._blamed: AnyConnection | None = None
         self._limits = limits
-        self._on_list_changed = on_list_changed
         self._stderr = StderrRing()
         process = server.launch.transport is Transport.STDIO
         most = limits.caps.processes if process else limits.caps.sessions
         self._lanes = Lanes(most)
         self._apart = server.sharing is Sharing.SESSION  # whether owners have connections of their own
         self.bulkhead = Bulkhead(server.slug, limits.caps, most if self._apart else limits.caps.in_flight)
-        self._era: Era | None = None
-        self._older = False  # whether it was found to speak HTTP+SSE, though it is registered with a plain URL
+        self._manner = Manner(server, self._stderr, on_list_changed)
         self._closed = False
 
     async def on_connection(
         self,
-        work: Callable[[Connection, Peer], Awaitable[T]],
+        work: Callable[[AnyConnection, Peer], Awaitable[T]],
         *,
         repeatable: bool,
         urgent: bool = False,
@@ -89,7 +88,7 @@ class Upstream:
         if seconds >= self._limits.deadlines.connect_s:
             self.breaker.failed(error, trying=False)
 
-    async def _attempt(self, work: Callable[[Connection, Peer], Awaitable[T]], owner: Owner, *, urgent: bool) -> T:
+    async def _attempt(self, work: Callable[[AnyConnection, Peer], Awaitable[T]], owner: Owner, *, urgent: bool) -> T:
         trying = self.breaker.admit(urgent=urgent)
         lane = self._lane(owner)
         if trying and (present := self._lanes.of(lane)) is not None:
@@ -101,17 +100,19 @@ class Upstream:
                 self._apart = connection.keeps_session
             if (own := self._lane(owner)) != lane:  # now it is known what the server wants
                 connection, peer = await self._opened(self._present(own, trying=trying), own, trying=trying)
-            self._era = peer.era
+            self._manner.showed(peer)
             if trying:
                 self.breaker.reached()
             result = await work(connection, peer)
         except (SessionLost, NotSent):
-            self._lanes.retire(connection)
+            self._manner.failed()
+            self._retire(connection)
             raise
         except UpstreamError as error:
+            self._manner.failed()
             self._learn(connection, error, trying=trying and connection.peer is None)
             if _speaks_otherwise(error):
-                self._era = None
+                self._manner.find_out_anew()
                 self._lanes.retire(connection)
             raise
         finally:
@@ -120,27 +121,35 @@ class Upstream:
         self.breaker.succeeded()
         return result
 
-    async def _opened(self, connection: Connection, lane: Owner, *, trying: bool) -> tuple[Connection, Peer]:
-        """The connection once it is open: another one, over HTTP+SSE, where the server answers the newer transport's
-        first message with a client error, as the specification has clients find out.
+    async def _opened(self, connection: AnyConnection, lane: Owner, *, trying: bool) -> tuple[AnyConnection, Peer]:
+        """The connection once it is open: one with a session where the server wants one; another one, over HTTP+SSE,
+        where it answers the newer transport's first message with a client error, as the specification has clients
+        find out.
         """
+        if isinstance(connection, StatelessConnection):
+            try:
+                return connection, await connection.ready()
+            except Unfit as verdict:
+                self._manner.wants_session(silent=verdict.silent)
+                self._lanes.retire(connection)
+                connection = self._present(lane, trying=trying, opens_by=connection.opens_by)
         try:
             return connection, await connection.ready()
         except Estranged as refusal:
             if connection.server.launch.transport is not Transport.STREAMABLE_HTTP:
-                self._older = False
+                self._manner.older = False
                 raise
-            self._older, newer = True, refusal
+            self._manner.older, newer = True, refusal
         self._lanes.retire(connection)
         connection = self._present(lane, trying=trying)
         try:
             return connection, await connection.ready()
         except UpstreamError:
-            self._older = False
+            self._manner.older = False
             self._lanes.retire(connection)
             raise newer from None
 
-    def _learn(self, connection: Connection, error: UpstreamError, *, trying: bool) -> None:
+    def _learn(self, connection: AnyConnection, error: UpstreamError, *, trying: bool) -> None:
         """What an error says about the server. The end of one connection is one failure, however many it failed."""
         if isinstance(error, TooLarge):
             return
@@ -186,28 +195,22 @@ class Upstream:
     def _lane(self, owner: Owner) -> Owner:
         return owner if self._apart else EVERYBODY
 
-    def _present(self, lane: Owner, *, trying: bool) -> Connection:
+    def _present(self, lane: Owner, *, trying: bool, opens_by: float | None = None) -> AnyConnection:
         if self._closed:
             raise UpstreamUnreachable(
                 f"Server {self.server.slug!r} was changed or removed while it was used; search again."
             )
         connection = self._lanes.of(lane)
         if connection is None:
-            connection = Connection(
-                _over_sse(self.server) if self._older else self.server,
-                self._limits
-                if not trying or self.server.launch.transport is Transport.STDIO
-                else _hurried(self._limits),
-                stderr=self._stderr,
-                era=self._era,
-                on_list_changed=self._on_list_changed,
-            )
+            hurried = trying and self.server.launch.transport is not Transport.STDIO
+            connection = self._manner.connection(_hurried(self._limits) if hurried else self._limits, opens_by)
             self._lanes.put(lane, connection)
         return connection
 
-
-def _over_sse(server: UpstreamServer) -> UpstreamServer:
-    return replace(server, launch=replace(server.launch, transport=Transport.SSE))
+    def _retire(self, connection: AnyConnection) -> None:
+        if isinstance(connection, StatelessConnection) and connection.unfit:
+            self._manner.wants_session()
+        self._lanes.retire(connection)
 
 
 def _speaks_otherwise(error: UpstreamError) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from domain.catalogue import CatalogueDiff
+from domain.errors import Conflict, InvalidInput, ToolcribError
 from domain.lookalikes import skeleton
 from domain.tools import CatalogueTool, ToolState
-from store.catalogue_writer import CatalogueWriter
-from store.database import Database, chunks
+from store.batches import Batches
+from store.catalogue_writer import CatalogueWriter, Commit
+from store.database import Database, by_tenant, chunks
 from store.json_text import decode
-from store.leases import Lease
+from store.leases import Lease, LeaseLost
 from store.tables import TOOL_OVERLAYS, TOOLS
 from store.tool_rows import (
     ActiveKey,
@@ -31,11 +33,24 @@ class CatalogueRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._knowns: Batches[tuple[str, str], list[CatalogueTool]] = database.batches(self._known_many)
+        self._applies: Batches[Commit, int] = database.batches(self._apply_many)
+        self._lookalikes: Batches[tuple[str, str, tuple[str, ...]], dict[str, list[str]]] = database.batches(
+            self._lookalikes_of_many
+        )
 
     async def known(self, tenant: str, server: str) -> list[CatalogueTool]:
         """Everything this server ever offered, tombstones included, by tool id: one side of a diff."""
-        query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.server == server).order_by(TOOLS.c.tool_id)
-        return await self._tools(query)
+        return await self._knowns.do((tenant, server))
+
+    async def _known_many(self, servers: Sequence[tuple[str, str]]) -> Sequence[list[CatalogueTool]]:
+        found: dict[tuple[str, str], list[CatalogueTool]] = {key: [] for key in servers}
+        for tenant, slugs in by_tenant(servers).items():
+            for chunk in chunks(slugs):
+                query = select_tools().where(TOOLS.c.tenant == tenant, TOOLS.c.server.in_(chunk))
+                for tool in await self._tools(query.order_by(TOOLS.c.tool_id)):
+                    found[tenant, tool.server].append(tool)
+        return [found[key] for key in servers]
 
     async def apply(
         self,
@@ -47,14 +62,31 @@ class CatalogueRepository:
         at: float,
         lease: Lease | None = None,
     ) -> int:
-        """Commit a diff in one transaction and return the server's new generation. An empty diff writes nothing.
+        """Commit a diff and return the server's new generation. An empty diff writes nothing. Diffs of several servers
+        that come at about the same time share a transaction; the outcome of one is no other's.
 
         Raises Conflict when the generation moved since the diff was made, ServerNotFound when the server is gone,
         LeaseLost when another gateway has the lease now.
         """
         if diff.is_empty:
             return expected_generation
-        return await CatalogueWriter(self._database, tenant, server, diff).commit(expected_generation, at, lease)
+        return await self._applies.do(Commit(tenant, server, diff, expected_generation, at, lease))
+
+    async def _apply_many(self, commits: Sequence[Commit]) -> Sequence[int | ToolcribError]:
+        """In one transaction; where that as a whole is refused for what one of them brings, one by one."""
+        try:
+            return await CatalogueWriter(self._database, commits).commit()
+        except (Conflict, InvalidInput) as refused:
+            if len(commits) == 1 or isinstance(refused, LeaseLost):
+                raise
+        return [await self._apply_alone(commit) for commit in commits]
+
+    async def _apply_alone(self, commit: Commit) -> int | ToolcribError:
+        try:
+            [outcome] = await CatalogueWriter(self._database, [commit]).commit()
+        except ToolcribError as refused:
+            return refused
+        return outcome
 
     async def get(self, tenant: str, tool_ids: Iterable[str]) -> dict[str, CatalogueTool]:
         """The known ones among `tool_ids`, tombstones included."""
@@ -74,19 +106,31 @@ class CatalogueRepository:
 
     async def lookalikes(self, tenant: str, server: str, names: Iterable[str]) -> dict[str, list[str]]:
         """Per name of `names`: the different names of other servers' active tools that it can be taken for."""
-        by_skeleton: dict[str, set[str]] = {}
-        shapes = {name: skeleton(name) for name in names}
-        for chunk in chunks(list(dict.fromkeys(shapes.values()))):
-            query = select(TOOLS.c.skeleton, TOOLS.c.raw).where(
-                TOOLS.c.tenant == tenant,
-                TOOLS.c.skeleton.in_(chunk),
-                TOOLS.c.server != server,
-                TOOLS.c.state == ToolState.ACTIVE.value,
-            )
-            for row in await self._database.rows(query):
-                by_skeleton.setdefault(row.skeleton, set()).add(decode(row.raw)["name"])
-        found = {name: sorted(by_skeleton.get(shape, set()) - {name}) for name, shape in shapes.items()}
-        return {name: twins for name, twins in found.items() if twins}
+        asked = tuple(names)
+        return await self._lookalikes.do((tenant, server, asked)) if asked else {}
+
+    async def _lookalikes_of_many(
+        self, asked: Sequence[tuple[str, str, tuple[str, ...]]]
+    ) -> Sequence[dict[str, list[str]]]:
+        shapes = {name: skeleton(name) for _, _, names in asked for name in names}
+        known: dict[tuple[str, str], set[tuple[str, str]]] = {}  # (tenant, skeleton) -> (server, name)
+        keys = [(tenant, shapes[name]) for tenant, _, names in asked for name in names]
+        for tenant, wanted in by_tenant(keys).items():
+            for chunk in chunks(wanted):
+                active = (TOOLS.c.tenant == tenant, TOOLS.c.state == ToolState.ACTIVE.value)
+                query = select(TOOLS.c.skeleton, TOOLS.c.server, TOOLS.c.raw).where(
+                    *active, TOOLS.c.skeleton.in_(chunk)
+                )
+                for row in await self._database.rows(query):
+                    known.setdefault((tenant, row.skeleton), set()).add((row.server, decode(row.raw)["name"]))
+        return [
+            {
+                name: twins
+                for name in names
+                if (twins := _others(known.get((tenant, shapes[name]), set()), server, name))
+            }
+            for tenant, server, names in asked
+        ]
 
     async def page(
         self,
@@ -152,11 +196,8 @@ class CatalogueRepository:
 
     async def documents(self, keys: Iterable[tuple[str, str]]) -> list[IndexableTool]:
         """What an index needs of the tools (tenant, tool_id); those that are not active now are left out."""
-        by_tenant: dict[str, list[str]] = {}
-        for tenant, tool_id in dict.fromkeys(keys):
-            by_tenant.setdefault(tenant, []).append(tool_id)
         found: list[IndexableTool] = []
-        for tenant, tool_ids in by_tenant.items():
+        for tenant, tool_ids in by_tenant(keys).items():
             of_tenant = (TOOLS.c.tenant == tenant, TOOLS.c.state == ToolState.ACTIVE.value)
             for chunk in chunks(tool_ids):
                 query = select_indexable().where(*of_tenant, TOOLS.c.tool_id.in_(chunk))
@@ -165,3 +206,7 @@ class CatalogueRepository:
 
     async def _tools(self, query: Select[Any]) -> list[CatalogueTool]:
         return [catalogue_tool(row) for row in await self._database.rows(query)]
+
+
+def _others(known: Iterable[tuple[str, str]], server: str, name: str) -> list[str]:
+    return sorted({other for owner, other in known if owner != server} - {name})

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind, IndexChange
+from store.batches import Batches
 from store.database import Database
 from store.leases import Lease, require
 from store.notices import Notice, NoticeKind, announce
@@ -17,12 +18,17 @@ from store.tables import CURSORS, INDEX_CHANGES
 
 async def log_changes(connection: AsyncConnection, tenant: str, changes: Sequence[tuple[ChangeKind, str]]) -> None:
     """Append one row per tool, in the transaction that changes the catalogue. Call it last: it takes the log's lock."""
+    await log_changes_of_many(connection, [(tenant, *change) for change in changes])
+
+
+async def log_changes_of_many(connection: AsyncConnection, changes: Sequence[tuple[str, ChangeKind, str]]) -> None:
+    """As `log_changes`, of several tenants: (tenant, kind, tool id)."""
     if not changes:
         return
     numbers = await allocate(connection, Numbered.CHANGES, len(changes))
     rows = [
         {"tenant": tenant, "seq": seq, "tool_id": tool_id, "kind": kind.value}
-        for seq, (kind, tool_id) in zip(numbers, changes, strict=True)
+        for seq, (tenant, kind, tool_id) in zip(numbers, changes, strict=True)
     ]
     await connection.execute(INDEX_CHANGES.insert(), rows)
 
@@ -32,6 +38,7 @@ class ChangeLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._heads: Batches[None, int] = database.batches(self._heads_for)
 
     async def after(self, seq: int, limit: int) -> list[IndexChange]:
         """The next changes of all tenants behind `seq`, in order. Where numbers are missing, later ones are of the same
@@ -57,7 +64,10 @@ class ChangeLog:
 
     async def head(self) -> int:
         """The number of the newest change; 0 for an empty log."""
-        return await last_number(self._database, Numbered.CHANGES)
+        return await self._heads.do(None)
+
+    async def _heads_for(self, callers: Sequence[None]) -> Sequence[int]:
+        return [await last_number(self._database, Numbered.CHANGES)] * len(callers)
 
     async def cursor(self, name: str) -> int:
         """How far the shared index `name` has followed; 0 when it has not begun."""

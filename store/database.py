@@ -11,7 +11,7 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.circuit import Circuit, Patience
-from domain.errors import StoreUnavailable
+from domain.errors import StoreUnavailable, ToolcribError
 from domain.failpoints import failpoint
+from store.batches import Batches
 from store.failures import named_failures
 from store.sqlite_hand import SqliteHand
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 CHUNK = 1000
 """Rows or keys per statement: far below SQLite's 32,766 and PostgreSQL's 32,767 parameters."""
@@ -76,6 +78,7 @@ class Database:
         self._running: set[asyncio.Task[Any]] = set()
         # A file is there or not at once; a server that is away lets every request wait until it is known to be.
         self._circuit = Circuit(Patience(failures=sys.maxsize) if self.is_sqlite else _PATIENCE)
+        self._batches: list[Batches[Any, Any]] = []
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
         """Everything a query finds. Outside any transaction: one statement sees one committed state."""
@@ -185,12 +188,19 @@ class Database:
             await self.inspect(lambda connection: connection.exec_driver_sql("VACUUM"))
             await self.inspect(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
 
+    def batches(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R | ToolcribError]]]) -> Batches[T, R]:
+        """Small pieces of work on this database that many ask for at once, done together (store/batches.py)."""
+        made = Batches(work)
+        self._batches.append(made)
+        return made
+
     def insert(self, table: Table) -> Any:
         """An INSERT that knows ON CONFLICT; both dialects spell it alike, SQLAlchemy has two types for it."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def close(self) -> None:
         """Wait for what is under way, then close every connection."""
+        await asyncio.gather(*(batches.close() for batches in self._batches))
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
         if self._quick is None:
@@ -254,3 +264,11 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """The items in runs of at most CHUNK."""
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]
+
+
+def by_tenant(keys: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The second parts of (tenant, key) pairs by their first, each once and in order."""
+    found: dict[str, list[str]] = {}
+    for tenant, key in dict.fromkeys(keys):
+        found.setdefault(tenant, []).append(key)
+    return found

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select
@@ -9,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import SyncRun
 from domain.failpoints import failpoint
-from store.database import Database
+from store.batches import Batches
+from store.database import Database, by_tenant, chunks
 from store.json_text import decode, encode
 from store.leases import Lease, require
 from store.numbering import Numbered, allocate
@@ -17,6 +22,9 @@ from store.tables import SYNC_RUNS
 
 KEPT_RUNS = 100
 """Per server: eight hours of polling every five minutes. Older runs go, or polling would fill the disk."""
+
+SLACK = 20
+"""So many more may be there until they are pruned: a poll of thousands of servers need not prune each of them."""
 
 _COUNTS = ("added", "changed", "removed", "unchanged", "skipped", "embedded")
 _DETAILS = ("held", "list_s", "store_s", "index_s")  # in a column of their own: earlier versions refuse other counts
@@ -27,19 +35,30 @@ class SyncRunRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._adds: Batches[tuple[SyncRun, Lease | None], None] = database.batches(self._add_many)
 
     async def add(self, run: SyncRun, lease: Lease | None = None) -> None:
-        """Record a run, and forget those of the same server beyond KEPT_RUNS except its last success.
+        """Record a run, and now and then forget those of the same server beyond KEPT_RUNS except its last success.
 
         Raises LeaseLost when another gateway has the lease now.
         """
+        await self._adds.do((run, lease))
+
+    async def _add_many(self, ended: Sequence[tuple[SyncRun, Lease | None]]) -> Sequence[None]:
+        for lease, of_lease in groupby(ended, key=itemgetter(1)):
+            await self._add_under([run for run, _ in of_lease], lease)
+        return [None] * len(ended)
+
+    async def _add_under(self, runs: Sequence[SyncRun], lease: Lease | None) -> None:
 
         async def work(connection: AsyncConnection) -> None:
             await require(connection, lease)
-            (seq,) = await allocate(connection, Numbered.RUNS, 1)
-            await connection.execute(insert(SYNC_RUNS).values({**_row(run), "seq": seq}))
+            numbers = await allocate(connection, Numbered.RUNS, len(runs))
+            rows = [{**_row(run), "seq": seq} for seq, run in zip(numbers, runs, strict=True)]
+            await connection.execute(insert(SYNC_RUNS), rows)
             failpoint("store.run_written")
-            await self._prune(connection, run.tenant, run.server)
+            for tenant, server in await self._crowded(connection, runs):
+                await self._prune(connection, tenant, server)
 
         await self._database.transaction(work)
 
@@ -59,6 +78,17 @@ class SyncRunRepository:
             .group_by(SYNC_RUNS.c.server)
         )
         return {row.server: row.at for row in await self._database.rows(query)}
+
+    async def _crowded(self, connection: AsyncConnection, runs: Sequence[SyncRun]) -> Sequence[tuple[str, str]]:
+        """Of the servers of these runs, those with so many runs that pruning is worth it."""
+        found: builtins.list[tuple[str, str]] = []
+        for tenant, servers in by_tenant((run.tenant, run.server) for run in runs).items():
+            for chunk in chunks(servers):
+                of_these = (SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server.in_(chunk))
+                crowded = select(SYNC_RUNS.c.server).where(*of_these).group_by(SYNC_RUNS.c.server)
+                crowded = crowded.having(func.count() > KEPT_RUNS + SLACK)
+                found += [(tenant, server) for server in (await connection.execute(crowded)).scalars()]
+        return found
 
     async def _prune(self, connection: AsyncConnection, tenant: str, server: str) -> None:
         of_server = (SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server == server)

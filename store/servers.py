@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +10,13 @@ from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import ChangeKind
-from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound
+from domain.errors import Conflict, NameTaken, SecretsUnavailable, ServerNotFound, ToolcribError
 from domain.failpoints import failpoint
 from domain.servers import Launch, ReviewPolicy, Sharing, Transport, UpstreamServer
 from domain.tools import ToolState
+from store.batches import Batches
 from store.changes import log_changes
-from store.database import Database
+from store.database import Database, by_tenant, chunks
 from store.json_text import decode, encode
 from store.launches import launch_columns, launch_of
 from store.notices import Notice, NoticeKind, announce
@@ -37,6 +38,7 @@ class ServerRepository:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
+        self._gets: Batches[tuple[str, str], UpstreamServer] = database.batches(self._get_many)
 
     async def add(self, server: UpstreamServer) -> None:
         """Register a server as never synced. Raises NameTaken, SecretsUnavailable."""
@@ -54,11 +56,8 @@ class ServerRepository:
             ) from error
 
     async def get(self, tenant: str, slug: str) -> UpstreamServer:
-        """One server by name. Raises ServerNotFound."""
-        found = await self._read(select(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug == slug))
-        if not found:
-            raise _not_found(slug)
-        return found[0]
+        """One server by name. Raises ServerNotFound, SecretsUnavailable."""
+        return await self._gets.do((tenant, slug))
 
     async def everywhere(self) -> list[UpstreamServer]:
         """The servers of all tenants, for the parts that serve the whole installation."""
@@ -108,8 +107,13 @@ class ServerRepository:
         rows = await self._database.rows(select(SERVERS))
         return [_server(row, self._sealer) for row in rows if _is_plain(row)]
 
-    async def _read(self, query: Select[Any]) -> list[UpstreamServer]:
-        return [_server(row, self._sealer) for row in await self._database.rows(query)]
+    async def _get_many(self, keys: Sequence[tuple[str, str]]) -> Sequence[UpstreamServer | ToolcribError]:
+        found: dict[tuple[str, str], UpstreamServer] = {}
+        for tenant, slugs in by_tenant(keys).items():
+            for chunk in chunks(slugs):
+                query = select(SERVERS).where(SERVERS.c.tenant == tenant, SERVERS.c.slug.in_(chunk))
+                found |= {(server.tenant, server.slug): server for server in await self._read_all(query)}
+        return [_usable(found.get(key), key[1]) for key in keys]
 
     async def _read_all(self, query: Select[Any]) -> list[UpstreamServer]:
         """One row that cannot be opened does not hide the others: it comes `unreadable` and switched off."""
@@ -118,6 +122,12 @@ class ServerRepository:
     async def list(self, tenant: str) -> list[UpstreamServer]:
         """A tenant's servers by name."""
         return await self._read_all(select(SERVERS).where(SERVERS.c.tenant == tenant).order_by(SERVERS.c.slug))
+
+
+def _usable(server: UpstreamServer | None, slug: str) -> UpstreamServer | ToolcribError:
+    if server is None:
+        return _not_found(slug)
+    return server if server.unreadable is None else SecretsUnavailable(server.unreadable)
 
 
 def _not_found(slug: str) -> ServerNotFound:

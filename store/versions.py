@@ -18,6 +18,7 @@ from store.tables import TOOL_VERSIONS
 APPROVED, HELD, REJECTED = "approved", "held", "rejected"
 
 _KEPT = ("tenant", "tool_id", "contract_hash", "raw", "generation")
+_DECIDED = ("decision", "decided_by", "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,18 @@ async def add_versions(
     connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], decision: str, by: str | None, at: float
 ) -> None:
     """Append to the history. Each row holds the columns of _KEPT."""
+    decided = {"decision": decision, "decided_by": by, "at": at}
+    await add_decided(connection, [{**row, **decided} for row in rows])
+
+
+async def add_decided(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `add_versions`, each with its own decision, decided_by and at."""
     if not rows:
         return
     numbers = await allocate(connection, Numbered.VERSIONS, len(rows))
-    more = {"decision": decision, "decided_by": by, "at": at}
     versions = [
-        {**{name: row[name] for name in _KEPT}, **more, "seq": seq} for seq, row in zip(numbers, rows, strict=True)
+        {**{name: row[name] for name in (*_KEPT, *_DECIDED)}, "seq": seq}
+        for seq, row in zip(numbers, rows, strict=True)
     ]
     await connection.execute(insert(TOOL_VERSIONS), versions)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from domain.catalogue import CatalogueDiff, SyncRun
@@ -19,10 +20,11 @@ from domain.errors import (
     Unavailable,
 )
 from domain.failpoints import failpoint
+from domain.servers import Transport
 from store.leases import Lease, LeaseLost
 from store.store import Store
 from sync.indexer import Indexer
-from sync.lanes import SyncLanes, SyncRequest
+from sync.lanes import MAX_CHILDREN, MAX_CONCURRENT, Places, SyncLanes, SyncRequest
 from sync.ports import CatalogueSource
 from sync.reviewing import compare
 from sync.safety import MassRemoval, require_plausible
@@ -70,6 +72,7 @@ class SyncEngine:
         self._on_run = on_run  # awaited after each recorded run, before whoever asked for the sync is answered
         self._lease = lease
         self._lanes = SyncLanes(self._run)
+        self._places, self._child_places = Places(MAX_CONCURRENT), Places(MAX_CHILDREN)
 
     async def sync_server(self, tenant: str, slug: str, trigger: str, *, full: bool = False) -> SyncRun:
         """Sync one server now, or join a sync of it that has not begun. `full` accepts a mass removal.
@@ -140,14 +143,27 @@ class SyncEngine:
         return run
 
     async def _sync(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
-        try:
-            await self._commit(request, progress, lease)
-        except (MassRemoval, LeaseLost):
-            raise
-        except Conflict:  # somebody else committed between our listing and our commit: theirs may be newer, list again
-            await self._commit(request, progress, lease)
+        async with self._place(request):
+            try:
+                await self._commit(request, progress, lease)
+            except (MassRemoval, LeaseLost):
+                raise
+            except Conflict:  # somebody else committed between our listing and our commit: theirs may be newer
+                await self._commit(request, progress, lease)
         if not progress.changes.is_empty:
             await self._index(request, progress)
+
+    @asynccontextmanager
+    async def _place(self, request: SyncRequest) -> AsyncIterator[None]:
+        """Hold a place among those that list and commit. The index is waited for without one, so that what is listed
+        meanwhile comes into its next batch.
+        """
+        server = await self._store.servers.get(request.tenant, request.slug)
+        async with AsyncExitStack() as places:
+            if server.launch.transport is Transport.STDIO:
+                await places.enter_async_context(self._child_places.place(news=request.is_news))
+            await places.enter_async_context(self._places.place(news=request.is_news))
+            yield
 
     async def _commit(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
         """List, compare and commit. The generation read first is the one that must still stand at the commit."""

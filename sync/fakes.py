@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -54,7 +55,8 @@ class FakeIndex:
         for document in documents:
             self.points[self.point_id(document.tenant, document.tool_id)] = document
         self.embedded += len(documents)
-        return UpsertReport(documents=len(documents), embedded=len(documents))
+        by_server = Counter((document.tenant, document.server) for document in documents)
+        return UpsertReport(documents=len(documents), embedded=len(documents), by_server=by_server)
 
     async def delete(self, tenant: str, tool_ids: Sequence[str]) -> None:
         await self.discard([self.point_id(tenant, tool_id) for tool_id in tool_ids])

@@ -18,6 +18,7 @@ from domain.errors import EmbedderUnavailable, IndexSelfTestFailed, ToolcribErro
 from domain.failpoints import failpoint
 from domain.questions import Question
 from index.ports import IndexDocument
+from servers.single_flight import SingleFlight
 from store.store import Store
 from store.tool_rows import IndexableTool
 from sync.ports import ToolIndexPort
@@ -61,6 +62,7 @@ class Indexer:
         self._sleep = sleep
         self.standby = standby
         self._one_at_a_time = asyncio.Lock()
+        self._step: SingleFlight[None] = SingleFlight()
         self._woken = asyncio.Event()
         self._reconciled = False
         self._embedded: Counter[Key] = Counter()
@@ -76,33 +78,17 @@ class Indexer:
     async def drain(self) -> None:
         """Return when everything committed before this call is in the index.
 
-        Raises IndexUnavailable, EmbedderUnavailable, StorageFull or StoreUnavailable; what was not done is done by
-        the next call. Without an embedder everything is found by words until then.
+        Callers share the work, a batch at a time: each leaves with the batch that holds what it waits for, however
+        much is committed behind it. Raises IndexUnavailable, EmbedderUnavailable, StorageFull or StoreUnavailable; what
+        was not done is done by the next call. Without an embedder everything is found by words until then.
         """
         try:
-            await self._drain()
+            head = await self._store.changes.head()
+            while not await self._has_reached(head):
+                await self._step.run(self._next_batch)
         finally:
             if self.standby is not None:
                 self.standby.wake()
-
-    async def _drain(self) -> None:
-        async with self._one_at_a_time:
-            if not self._reconciled:
-                await self._reconcile()
-            cursor = await self._index.cursor()
-            if cursor > await self._store.changes.head():
-                await self._reconcile()  # the index has seen a future that this store never had: restored from a backup
-                return
-            away: Unfinished | None = None
-            while changes := await self._store.changes.after(cursor, BATCH):
-                away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
-                failpoint("index.followed")
-                cursor = changes[-1].seq
-                if away is None:
-                    await self._index.advance(cursor)
-                    failpoint("index.advanced")
-            if away is not None:
-                raise away
 
     async def reconcile(self) -> Differences:
         """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
@@ -133,6 +119,32 @@ class Indexer:
                 continue
             delay = FIRST_RETRY_S
             await self._woken.wait()
+
+    async def _has_reached(self, head: int) -> bool:
+        if not self._reconciled:
+            return False
+        cursor = await self._index.cursor()
+        # One that is ahead of the log has seen a future that this store never had: it was restored from a backup.
+        return cursor == head or head < cursor <= await self._store.changes.head()
+
+    async def _next_batch(self) -> None:
+        """The first time, the whole: then what the log holds behind the cursor, up to BATCH changes."""
+        async with self._one_at_a_time:
+            cursor = await self._index.cursor()
+            if not self._reconciled or cursor > await self._store.changes.head():
+                await self._reconcile()
+                return
+            away: Unfinished | None = None
+            while changes := await self._store.changes.after(cursor, BATCH):
+                away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
+                failpoint("index.followed")
+                cursor = changes[-1].seq
+                if away is None:
+                    await self._index.advance(cursor)
+                    failpoint("index.advanced")
+                    return
+            if away is not None:
+                raise away
 
     async def _reconcile(self) -> Differences:
         head = await self._store.changes.head()  # before the inventory: later changes are followed once more
@@ -180,15 +192,16 @@ class Indexer:
         away: Unfinished | None = None
         tools = await self._store.catalogue.documents(keys)
         questions = await self._store.questions.of(keys)
-        for server, of_server in groupby(sorted(tools, key=_server), key=_server):
-            try:
-                report = await self._index.upsert([_document(tool, questions) for tool in of_server])
-            except (EmbedderUnavailable, IndexSelfTestFailed) as error:
-                _log.warning("Tools of server %r are not written to the index: %s", server[1], error.message)
-                away = error
-                continue
-            if report.embedded:
-                self._embedded[server] += report.embedded
+        documents = [_document(tool, questions) for tool in sorted(tools, key=_server)]
+        try:
+            await self._upsert(documents)
+        except (EmbedderUnavailable, IndexSelfTestFailed):
+            for server, of_server in groupby(documents, key=_owner):
+                try:
+                    await self._upsert(list(of_server))
+                except (EmbedderUnavailable, IndexSelfTestFailed) as error:
+                    _log.warning("Tools of server %r are not written to the index: %s", server[1], error.message)
+                    away = error
         failpoint("index.upserted_before_deleting")
         gone = defaultdict[str, list[str]](list)
         for tenant, tool_id in sorted(set(keys) - {(tool.tenant, tool.tool_id) for tool in tools}):
@@ -196,6 +209,14 @@ class Indexer:
         for tenant, tool_ids in gone.items():
             await self._index.delete(tenant, tool_ids)
         return away
+
+    async def _upsert(self, documents: Sequence[IndexDocument]) -> None:
+        if documents:
+            self._embedded.update((await self._index.upsert(documents)).by_server)
+
+
+def _owner(document: IndexDocument) -> Key:
+    return document.tenant, document.server
 
 
 def _server(tool: IndexableTool) -> Key:

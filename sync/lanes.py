@@ -1,4 +1,4 @@
-"""One sync per server at a time; requests that wait share the next one.
+"""One sync per server at a time; requests that wait share the next one; and who may list next, over all servers.
 
 A request that arrives while a sync runs may know of a change that the running listing missed, so it gets another;
 one that arrives while that other still waits has nothing to add and joins it.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,8 +19,11 @@ from domain.catalogue import SyncRun
 
 _log = logging.getLogger(__name__)
 
-MAX_CONCURRENT = 8
-"""Syncs in flight over all servers: enough to hide slow ones, few enough for a laptop's child processes."""
+MAX_CONCURRENT = 32
+"""Listings in flight over all servers: enough to hide slow ones, too few for a herd."""
+
+MAX_CHILDREN = 8
+"""Of those, servers that are processes of this machine: few enough for a laptop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,11 @@ class SyncRequest:
     slug: str
     trigger: str
     full: bool = False
+
+    @property
+    def is_news(self) -> bool:
+        """Whether somebody knows that there is something to find: such a sync does not wait for a round of polls."""
+        return self.trigger not in {"start", "poll"}
 
 
 @dataclass(slots=True)
@@ -42,7 +52,6 @@ class SyncLanes:
 
     def __init__(self, job: Callable[[SyncRequest], Coroutine[Any, Any, SyncRun]]) -> None:
         self._job = job
-        self._limit = asyncio.Semaphore(MAX_CONCURRENT)
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._waiting: dict[tuple[str, str], _Waiting] = {}
         self._tasks: set[asyncio.Task[SyncRun]] = set()
@@ -75,5 +84,46 @@ class SyncLanes:
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
-        async with lock, self._limit:
+        async with lock:
             return await self._job(self._waiting.pop(key).request)
+
+
+class Places:
+    """So many at a time. Two lines wait, news and routine, and take turns: neither waits for all of the other."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._lines: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
+        self._turn = 0
+
+    @asynccontextmanager
+    async def place(self, *, news: bool) -> AsyncIterator[None]:
+        await self._enter(self._lines[not news])
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self, line: deque[asyncio.Future[None]]) -> None:
+        if self._free and not any(self._lines):
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        line.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn in line:
+                line.remove(turn)
+            elif not turn.cancelled():
+                self._leave()  # given up in the moment it was given a place
+            raise
+
+    def _leave(self) -> None:
+        while any(self._lines):
+            self._turn = not self._turn if self._lines[not self._turn] else self._turn
+            turn = self._lines[self._turn].popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1

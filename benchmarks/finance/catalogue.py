@@ -40,16 +40,20 @@ class FinanceServer:
         return f"{self.slug}__{self.tool_name}"
 
     def tool(self, edition: int = 0) -> JsonObject:
-        """As `tools/list` gives it. Every edition describes it in other words, and its figures are the same."""
+        """As `tools/list` gives it. Every edition has another text, with a word in it that no other has."""
         company, metric = self.company, self.metric
         described = f"Returns the {metric.label} of {company.name} ({company.ticker}) in {metric.unit}."
         year: dict[str, Any] = {"type": "integer", "enum": [*YEARS], "description": "Fiscal year; the last by default."}
         return {
             "name": self.tool_name,
-            "description": described if not edition else f"{described} Revised edition {edition}.",
+            "description": described if not edition else f"{described} {self.edition_word(edition)}.",
             "inputSchema": {"type": "object", "properties": {"year": year}, "additionalProperties": False},
             "annotations": {"readOnlyHint": True},
         }
+
+    def edition_word(self, edition: int) -> str:
+        """What a search finds once it knows this edition, and never before."""
+        return f"edition{self.slug}r{edition}"
 
     def value(self, year: int | None = None) -> dict[str, Any]:
         """What the tool answers. Raises KeyError for a year without figures."""

@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.canonical import JsonObject
@@ -57,7 +57,8 @@ class CatalogueReader:
         self._servers: dict[tuple[str, str], tuple[float, UpstreamServer]] = {}
         self._tokens: dict[str, int] = {}
         self._unread: set[tuple[str, str]] | None = None  # servers to read ahead; None: all
-        self._epoch = 0  # counts `forget`: what was read before it must not be kept after it
+        self._generations: dict[tuple[str, str], int] = {}  # the newest seen of each server's tools
+        self._epoch = 0  # counts changes that were heard of: what was read before one must not be kept after it
 
     async def server(self, tenant: str, slug: str) -> UpstreamServer:
         """A server as it was at most `SERVER_AGE_S` ago. Raises ServerNotFound."""
@@ -98,27 +99,26 @@ class CatalogueReader:
             )
             if epoch != self._epoch:
                 continue  # what was read may be old: the same page again
+            self._notice(tenant, page)
             self._tools.update({(tenant, entry.tool_id): ServedTool.of(entry) for entry in page})
             if len(page) < PAGE:
                 return
             after = page[-1].tool_id
 
     async def get_many(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
-        """The known ones by the name they were asked for, removed ones included; unknown names are absent."""
+        """The known ones by the name they were asked for, removed ones included; unknown names are absent.
+
+        Of each server all come from one of its generations: where something was committed since the kept ones were
+        read, all are read again, with one look at the store.
+        """
         found = self.remembered(tenant, names)
         missing = [name for name in dict.fromkeys(names) if name not in found]
         if missing:
             epoch = self._epoch
-            aliases = [name for name in missing if SEPARATOR not in name]
-            entries = await self._store.catalogue.get(tenant, [name for name in missing if SEPARATOR in name])
-            if aliases:
-                entries |= await self._store.catalogue.by_alias(tenant, aliases)
-            read = {name: ServedTool.of(entry) for name, entry in entries.items()}
+            read = await self._read(tenant, missing)
+            if found and epoch != self._epoch:
+                found, read = {}, await self._read(tenant, list(dict.fromkeys(names)))
             found |= read
-            if epoch == self._epoch:
-                self._tools.update({(tenant, name): tool for name, tool in read.items()})
-            while len(self._tools) > CAPACITY:
-                self._tools.popitem(last=False)
         return found
 
     async def version(self, tenant: str, tool_id: str, contract: str) -> JsonObject | None:
@@ -129,12 +129,44 @@ class CatalogueReader:
         """The ids of all tools of a server, removed ones included."""
         return [entry.tool_id for entry in await self._store.catalogue.known(tenant, server)]
 
+    async def _read(self, tenant: str, names: Sequence[str]) -> dict[str, ServedTool]:
+        """From the store, and kept unless something was committed meanwhile."""
+        epoch = self._epoch
+        entries = await self._store.catalogue.get(tenant, [name for name in names if SEPARATOR in name])
+        if aliases := [name for name in names if SEPARATOR not in name]:
+            entries |= await self._store.catalogue.by_alias(tenant, aliases)
+        read = {name: ServedTool.of(entry) for name, entry in entries.items()}
+        is_current = epoch == self._epoch
+        self._notice(tenant, entries.values())
+        if is_current:
+            self._tools.update({(tenant, name): tool for name, tool in read.items()})
+        while len(self._tools) > CAPACITY:
+            self._tools.popitem(last=False)
+        return read
+
+    def _notice(self, tenant: str, entries: Iterable[CatalogueTool]) -> None:
+        """Drop what is kept of servers that have committed a generation since: nobody may have told us yet."""
+        newest: dict[str, int] = {}
+        for entry in entries:
+            newest[entry.server] = max(entry.generation, newest.get(entry.server, 0))
+        for server, generation in newest.items():
+            if generation > self._generations.get((tenant, server), 0):
+                self._generations[tenant, server] = generation
+                self._epoch += 1
+                self._drop(tenant, server)
+
+    def _drop(self, tenant: str, server: str) -> None:
+        stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
+        for key in stale:
+            del self._tools[key]
+
     def forget_all(self) -> None:
         """Read everything again."""
         self._epoch += 1
         self._servers.clear()
         self._unread = None
         self._tokens.clear()
+        self._generations.clear()
         self._tools.clear()
 
     async def tokens(self, tenant: str) -> int:
@@ -154,6 +186,5 @@ class CatalogueReader:
         self._servers.pop((tenant, server), None)
         if self._unread is not None:
             self._unread.add((tenant, server))
-        stale = [key for key, tool in self._tools.items() if key[0] == tenant and tool.entry.server == server]
-        for key in stale:
-            del self._tools[key]
+        self._generations.pop((tenant, server), None)
+        self._drop(tenant, server)

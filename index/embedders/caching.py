@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,13 @@ CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Distinct texts since the start: through the model, and known already."""
+    """Distinct texts since the start: through the model, and known already. `fresh` are those of one call that went
+    through the model, and of no sum.
+    """
 
     embedded: int = 0
     cached: int = 0
+    fresh: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def plus(self, other: Counters) -> Counters:
         return Counters(self.embedded + other.embedded, self.cached + other.cached)
@@ -71,7 +74,8 @@ class CachingEmbedder:
             # What is no vector is handed on, to be refused by name; kept, it would outlive the fault of the model.
             await self._cache.put_many({key: vector for key, vector in fresh.items() if usable[key]})
             known.update(fresh)
-        spent = Counters(embedded=len(missing), cached=len(by_key) - len(missing))
+        through = frozenset(by_key[key] for key in missing)
+        spent = Counters(embedded=len(missing), cached=len(by_key) - len(missing), fresh=through)
         self.counters = self.counters.plus(spent)
         if not keys:
             return np.zeros((0, self._embedder.dimension), dtype=np.float32), spent

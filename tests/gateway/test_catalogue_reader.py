@@ -40,3 +40,32 @@ async def test_a_read_that_a_removal_overtakes_is_not_remembered(
 
     assert before["files__read"].entry.state is ToolState.ACTIVE
     assert after["files__read"].entry.state is ToolState.REMOVED
+
+
+async def test_tools_that_are_shown_together_come_from_one_generation_also_before_anybody_said_that_it_changed(
+    tmp_path: Path,
+) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/toolcrib.db")
+    await store.servers.add(a_server())
+    names = ["files__a", "files__b", "files__c"]
+    await store.catalogue.apply(
+        TENANT,
+        "files",
+        adding(*(a_tool(name[-1], description="Old.") for name in names)),
+        expected_generation=0,
+        at=NOW,
+    )
+    reader = CatalogueReader(store)
+    await reader.get_many(TENANT, names[:2])
+
+    changed = tuple(a_tool(name[-1], description="New.") for name in names)
+    both = CatalogueDiff(changed=changed, reindexed=frozenset(names))
+    await store.catalogue.apply(TENANT, "files", both, expected_generation=1, at=NOW)
+    kept = await reader.get_many(TENANT, names[:2])
+    together = await reader.get_many(TENANT, names[1:])
+    again = await reader.get_many(TENANT, names)
+    await store.close()
+
+    assert {tool.entry.document.raw["description"] for tool in kept.values()} == {"Old."}  # whole, if not the newest
+    assert [tool.entry.document.raw["description"] for tool in together.values()] == ["New."] * 2
+    assert [tool.entry.document.raw["description"] for tool in again.values()] == ["New."] * 3

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from domain.catalogue import SyncRun
-from store.runs import KEPT_RUNS
+from store.runs import KEPT_RUNS, SLACK
 from store.store import Store
 from tests.store.making import NOW, TENANT
 
@@ -38,7 +39,7 @@ async def test_the_last_success_of_a_server_is_not_moved_by_failures(store: Stor
 async def test_old_runs_go_but_the_last_success_stays(store: Store) -> None:
     await store.runs.add(replace(RUN, server="time"))
     await store.runs.add(RUN)
-    for n in range(KEPT_RUNS + 5):
+    for n in range(KEPT_RUNS + SLACK):
         await store.runs.add(replace(RUN, generation=n, error="Down."))
 
     runs = await store.runs.list(TENANT, server="files", limit=1000)
@@ -46,3 +47,9 @@ async def test_old_runs_go_but_the_last_success_stays(store: Store) -> None:
     assert len(runs) == KEPT_RUNS + 1
     assert runs[-1] == RUN
     assert await store.runs.last_success(TENANT) == {"files": NOW + 1, "time": NOW + 1}
+
+
+async def test_runs_of_many_servers_are_recorded_together_as_if_one_by_one(store: Store) -> None:
+    runs = [replace(RUN, server=f"s{n}", generation=n) for n in range(40)]
+    await asyncio.gather(*(store.runs.add(run) for run in runs))
+    assert sorted(await store.runs.list(TENANT), key=lambda run: run.generation) == runs
