@@ -26,6 +26,7 @@ from benchmarks.finance.dataset import write_dataset
 from benchmarks.finance.dialogues import dialogues
 from benchmarks.finance.idempotence import measure_idempotence
 from benchmarks.finance.news import measure_news
+from benchmarks.finance.retrieval import measure_retrieval, table
 from benchmarks.finance.running import market
 from benchmarks.finance.serving import serve
 from benchmarks.finance.syncs import measure_syncs
@@ -86,10 +87,15 @@ async def _measure(command: str, servers: list[FinanceServer], seed: int) -> Mea
             async with market(servers, announcing=announcing, seed=seed) as running:
                 measured = await measure_news(folder, running, bar, announcing=announcing, rounds=rounds, polled=rounds)
                 _take(promises, details, "news", measured)
+        if command in {"all", "retrieval"}:
+            measured = await measure_retrieval(folder / "retrieval", servers, dialogues(servers, seed), bar)
+            _take(promises, details, "retrieval", measured)
         if command == "idempotence":
             async with market(servers, seed=seed) as running:
                 measured = await measure_idempotence(folder, running, bar, syncs=SYNCS, looks=LOOKS)
                 _take(promises, details, "idempotence", measured)
+    if "retrieval" in details:
+        print(table(details["retrieval"]["rows"]))
     return promises, details
 
 
