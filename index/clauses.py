@@ -1,8 +1,8 @@
 """Splits a query into clauses by rule: sentence ends, commas and connectives. No model, no language but English.
 
 A request for three tools is three needs in one sentence; each asked on its own finds its tool, where the whole
-finds the mean of them. What lists leave unsaid is completed first (index/distribution.py). Measured: docs/retrieval.md, row
-`clauses` of the ablation table.
+finds the mean of them. What lists leave unsaid is completed first (index/distribution.py). Measured: docs/retrieval.md,
+row `clauses` of the ablation table.
 """
 
 from __future__ import annotations

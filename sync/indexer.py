@@ -83,12 +83,15 @@ class Indexer:
         was not done is done by the next call. Without an embedder everything is found by words until then.
         """
         try:
-            head = await self._store.changes.head()
-            while not await self._has_reached(head):
-                await self._step.run(self._next_batch)
+            await self._drain()
         finally:
             if self.standby is not None:
                 self.standby.wake()
+
+    async def _drain(self) -> None:
+        head = await self._store.changes.head()
+        while not await self._has_reached(head):
+            await self._step.run(self._next_batch)
 
     async def reconcile(self) -> Differences:
         """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
