@@ -51,7 +51,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     backend = LocalBackend(crib, LOCAL)
     mcp_server = make_mcp_server(lambda: backend, None)
     manager = StreamableHTTPSessionManager(mcp_server)
-    dynamic_server = make_dynamic_server(backend, backend.held)
+    dynamic_server = make_dynamic_server(backend, backend.held, backend.opened)
     dynamic = StreamableHTTPSessionManager(dynamic_server)
 
     deadlines = Deadlines(call_s=crib.settings.call_timeout_s)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domain.errors import InvalidInput
 from domain.identity import Principal
+from domain.sessions import MemoryMode
 from gateway.mcp.meta_tools import Behind
 from gateway.presenters import call_json, page_json, search_json
 from gateway.session_presenters import change_json
 from gateway.use_cases.call import Invocation
 from gateway.use_cases.search import Ask
 from gateway.wiring import Toolcrib
+
+logger = logging.getLogger(__name__)
 
 
 class LocalBackend:
@@ -63,3 +68,13 @@ class LocalBackend:
         """The definitions of what a session holds, in its order. Raises SessionNotFound."""
         holding = await self._crib.turns.held(self._principal, session)
         return [tool.definition for tool in holding.tools]
+
+    async def opened(self) -> str | None:
+        """A session that holds the whole catalogue, where the operator's mode is passthrough and it is small enough."""
+        if self._crib.settings.memory_mode is not MemoryMode.PASSTHROUGH:
+            return None
+        try:
+            return (await self._crib.sessions.open(self._principal)).id
+        except InvalidInput as error:
+            logger.warning("Nothing is listed beside the meta-tools: %s", error.message)
+            return None

@@ -25,6 +25,9 @@ from gateway.mcp.server import answer_call, make_mcp_server
 Held = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
 """A session's handle -> the definitions of what it holds, in its order. Raises SessionNotFound."""
 
+Opened = Callable[[], Awaitable[str | None]]
+"""Opens a session that holds something from its beginning; None where sessions begin empty."""
+
 _HANDLE = "toolcrib/session"
 _CHANGES = ("added", "removed", "evicted")
 
@@ -42,7 +45,7 @@ class DynamicServer(Server[Any]):
         return super().create_initialization_options(options, experimental_capabilities, extensions)
 
 
-def make_dynamic_server(backend: Backend, held: Held) -> Server[Any]:
+def make_dynamic_server(backend: Backend, held: Held, opened: Opened) -> Server[Any]:
     """Like `make_mcp_server` for one backend, with a listing and a session per connection."""
 
     async def list_tools(
@@ -52,6 +55,9 @@ def make_dynamic_server(backend: Backend, held: Held) -> Server[Any]:
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in own])
         # As JSON: what servers wrote is passed on as it was, not as the SDK's model of it.
+        state = _state(ctx)
+        if _HANDLE not in state and (whole := await opened()) is not None:
+            state[_HANDLE] = whole
         return {"tools": [*own, *await _held_by(ctx, held)]}
 
     async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:

@@ -119,3 +119,16 @@ async def test_the_ordinary_address_lists_three_whatever_a_session_holds(url: st
     async with Client(f"{url}/mcp", mode="legacy") as client:
         await client.call_tool("search_tools", ADD)
         assert await names(client) == OWN
+
+
+async def test_in_passthrough_the_whole_catalogue_is_listed_from_the_beginning(tmp_path: Path) -> None:
+    async with http_upstream(Transport.STREAMABLE_HTTP) as upstream:
+        with serving(tmp_path, memory_mode="passthrough") as gateway:
+            added = await asyncio.to_thread(command, tmp_path, "servers", "add", "ref", "--url", upstream.url)
+            assert added.returncode == 0, added.stderr
+            async with Client(f"{gateway.url}/mcp/dynamic", mode="legacy") as client:
+                listed = await names(client)
+                assert listed[:3] == OWN
+                assert {"ref__add", "ref__echo"} <= set(listed)
+                called = await client.call_tool("ref__add", {"a": 2, "b": 3})
+                assert [getattr(block, "text", "") for block in called.content] == ["5"]
