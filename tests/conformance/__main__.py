@@ -30,7 +30,7 @@ from gateway.api_client import ApiClient
 from gateway.runner import run_gateway
 from gateway.settings import Settings
 from tests.conformance.install import SUITE, VERSION, node_home, suite_script
-from tests.upstreams.running import ROOT
+from tests.upstreams.running import ROOT, START_S
 
 EXPECTED_FAILURES = Path(__file__).with_name("expected-failures.yml")
 CLIENT = f"{sys.executable} -m tests.conformance.client"
@@ -119,7 +119,7 @@ async def upstream(transport: str) -> AsyncIterator[str]:
     )
     assert process.stdout is not None
     try:
-        yield (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), START_S)).decode().strip()
     finally:
         process.kill()
         await process.wait()

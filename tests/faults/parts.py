@@ -18,7 +18,7 @@ from domain.errors import ToolcribError
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.limits import Backoff, Caps, Deadlines, Limits
 from servers.pool import ServerPool
-from tests.upstreams.running import ROOT
+from tests.upstreams.running import ROOT, START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class CountingUpstream:
 async def counting_upstream() -> AsyncIterator[CountingUpstream]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.faults.counting", stdout=PIPE, cwd=ROOT)
     assert process.stdout is not None
-    port = int(await asyncio.wait_for(process.stdout.readline(), 30))
+    port = int(await asyncio.wait_for(process.stdout.readline(), START_S))
     try:
         yield CountingUpstream(port)
     finally:

@@ -17,6 +17,7 @@ from domain.servers import Launch, Transport, UpstreamServer
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = "tests.upstreams"
+START_S = 120.0  # only to end a run that hangs: a busy machine takes its time
 
 
 def stdio_command(module: str, *arguments: str) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ async def http_upstream(
         *stdio_command(module, "--transport", transport.value, "--port", str(port), *arguments), stdout=PIPE, cwd=ROOT
     )
     assert process.stdout is not None
-    url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+    url = (await asyncio.wait_for(process.stdout.readline(), START_S)).decode().strip()
     running = HttpUpstream(url, transport, process)
     try:
         assert url.startswith("http://127.0.0.1:"), "the upstream did not start"

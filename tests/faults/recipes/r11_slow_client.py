@@ -18,7 +18,7 @@ import psutil
 from benchmarks.report import Promise
 from tests.faults.gateways import Gateway, a_gateway
 from tests.faults.parts import counting_upstream, p99, seconds_of
-from tests.upstreams.running import ROOT
+from tests.upstreams.running import ROOT, START_S
 
 MIB = 1024 * 1024
 BEYOND_S = 0.25
@@ -97,7 +97,7 @@ async def _chatty() -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.faults.chatty", stdout=PIPE, cwd=ROOT)
     assert process.stdout is not None
     try:
-        yield (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), START_S)).decode().strip()
     finally:
         process.kill()
         await process.wait()
