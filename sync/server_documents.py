@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 POLL_S = 10.0
 COMPARE_S = 3600.0
+LAST_RETRY_S = 300.0
 _PAGE = 1000
 
 Server = tuple[str, str]
@@ -57,13 +58,17 @@ class ServerDocuments:
         self._compared_at = 0.0
 
     async def run(self) -> None:
-        """Follow the catalogue until cancelled. What fails is tried again at the next turn."""
+        """Follow the catalogue until cancelled. What fails is tried again, ever more slowly."""
+        delay = POLL_S
         while True:
             try:
                 await self.follow()
             except ToolcribError as error:
-                _log.warning("The documents of servers do not follow: %s", error.message)
-            await asyncio.sleep(POLL_S)
+                delay = min(2 * delay, LAST_RETRY_S)
+                _log.warning("The documents of servers do not follow: %s Next try in %.0f s.", error.message, delay)
+            else:
+                delay = POLL_S
+            await asyncio.sleep(delay)
 
     async def follow(self) -> None:
         """Bring every server's document level with the catalogue as it was when this was called."""
