@@ -57,7 +57,7 @@ class Settings(ModelSettings, LogSettings):
     dependency_closure: bool = Field(
         default=True, description="Found tools bring the one that recorded sessions called before them."
     )
-    server_routing: bool = Field(default=True, description="A server whose document fits lifts its tools.")
+    server_routing: bool = Field(default=False, description="A server whose document fits lifts its tools.")
     memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
     memory_limit: int = Field(default=128, ge=4, le=4096, description="Most tools a session holds, our three included.")
     memory_tokens: int | None = Field(default=None, ge=1, description="Most estimated tokens of what a session holds.")

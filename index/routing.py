@@ -30,7 +30,7 @@ PROFILES = frozenset({"hybrid", "mixed"})
 
 LIFT = 0.1
 SERVERS = 10
-"""Chosen on train and dev splits among .05, .1, .15, .2, .4 and 5, 10, 20: docs/scale.md."""
+"""Chosen on train and dev splits among .05, .1, .15, .2, .4 and 5, 10, 20 servers: docs/scale.md."""
 
 DEPTH = 50
 """Candidates that may be lifted."""
