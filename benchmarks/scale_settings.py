@@ -69,7 +69,7 @@ SETTINGS = (
     Setting("flat turbo 2 bits, rescored", "Float16", "turbo 2 bits", searches=((0, 2.0),)),
     Setting("hnsw m16 turbo8", "Turbo8", m=16, searches=((64, 0.0), (128, 0.0), (256, 0.0))),
     Setting(
-        "hnsw m32 turbo8", "Turbo8", m=32, ef_construct=200, searches=((64, 0.0), (128, 0.0), (256, 0.0), (512, 0.0))
+        "hnsw m32 turbo8", "Turbo8", m=32, ef_construct=200, searches=((64, 0.0), (128, 0.0), (256, 0.0), (384, 0.0))
     ),
     Setting("hnsw m16 int8, rescored", "Float16", "int8", m=16, searches=((128, 2.0),)),
     Setting("hnsw m16 binary, rescored", "Float16", "binary", m=16, searches=((128, 4.0),)),

@@ -28,7 +28,7 @@ OURS = "\0"
 
 HNSW = edge.HnswIndexConfig(m=32, ef_construct=200, full_scan_threshold=10_000)
 
-EF = 256
+EF = 384
 """Candidates kept while a graph is searched. Chosen with `python -m benchmarks.search_scale`; docs/scale.md has
 recall and cost beside those of a scan."""
 
