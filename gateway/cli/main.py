@@ -15,6 +15,7 @@ from gateway.cli import (
     doctor,
     enrich,
     evaluate,
+    evaluate_learnt,
     evaluate_memory,
     import_servers,
     review,
@@ -51,6 +52,8 @@ app.command("enrich")(enrich.enrich)
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(sessions.app, name="sessions")
 evaluate.app.command("memory")(evaluate_memory.memory)
+evaluate.app.command("next-tool")(evaluate_learnt.next_tool)
+evaluate.app.command("need")(evaluate_learnt.need)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(rl.app, name="rl")
 app.command("doctor")(doctor.doctor)
