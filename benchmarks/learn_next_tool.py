@@ -51,7 +51,7 @@ def _choices(name: str) -> list[Choice]:
     folder = Path(os.environ["TOOLCRIB_DATASETS"]) / name
     prepared: Prepared = asyncio.run(prepare(folder, MiniLMEmbedder(), CACHE, _silent, splits=(SETS[name],)))
     found = choices(prepared.splits[SETS[name]], prepared.tools)
-    np.random.default_rng(0).shuffle(found)  # type: ignore[arg-type]  # a list is shuffled in place
+    np.random.default_rng(0).shuffle(found)
     return found
 
 

@@ -55,16 +55,16 @@ async def evaluate_need(
     found = await searched(tools, list(dict.fromkeys(row.text for row in asked)), embedder, cache, progress)
     own, requests, described = np.split(embedded, [len(texts), len(texts) + len(before)])
     table = features(texts, own, described, requests)
-    known, fresh = table[: len(learnt)], table[len(learnt) :]
+    before_rows, fresh = table[: len(learnt)], table[len(learnt) :]
     labels, truth = _labels(learnt), _labels(asked)
-    guessed = NeedModel.fit(known, labels)(fresh)
+    guessed = NeedModel.fit(before_rows, labels)(fresh)
     return {
         "dataset": dataset.name,
         "split": split,
         "learnt_on": len(learnt),
         "queries": len(asked),
         **_scores(guessed, truth),
-        "folds": _over_folds(known, labels),
+        "folds": _over_folds(before_rows, labels),
         "retrieval_alone": {"auroc": auroc(np.array([found[row.text].max() for row in asked]), truth)},
     }
 

@@ -49,23 +49,23 @@ class Statistics:
 
     def second_order(self, situation: Situation) -> Floats:
         """P(tool | the last two tools)."""
-        same = self._follows(situation, 1) & (self._before == _last(situation.history, 2))
+        same = np.asarray(self._follows(situation, 1) & (self._before == _last(situation.history, 2)))
         return self._smoothed(same.astype(np.float64), self.first_order(situation), 1.0)
 
     def in_context(self, situation: Situation) -> tuple[Floats, Floats, Floats, Floats]:
         """P(tool | query), P(tool | last tool, query), the same with the set of tools called, and without the query."""
         first, follows = self.first_order(situation), self._follows(situation, 1)
-        near = np.exp((self._queries @ situation.query - 1.0) / CONTEXT_WIDTH).astype(np.float64)
-        alike = np.exp(_ALIKE * (self._alike(situation) - 1.0))
+        near: Floats = np.exp((self._queries @ situation.query - 1.0) / CONTEXT_WIDTH).astype(np.float64)
+        alike: Floats = np.exp(_ALIKE * (self._alike(situation) - 1.0))
         return (
             self._smoothed(near, self.popularity, 0.05),
-            self._smoothed(near * follows, first, 0.05),
+            self._smoothed(near * follows.astype(np.float64), first, 0.05),
             self._smoothed(near * follows * alike, first, 0.05),
-            self._smoothed(follows * alike, first, 0.2),
+            self._smoothed(follows.astype(np.float64) * alike, first, 0.2),
         )
 
     def _follows(self, situation: Situation, order: int) -> npt.NDArray[np.bool_]:
-        return self._last == _last(situation.history, order)
+        return np.asarray(self._last == _last(situation.history, order))
 
     def _alike(self, situation: Situation) -> Floats:
         """Jaccard similarity of the tools called then and now; 1 where none was."""

@@ -22,7 +22,7 @@ _DICE = np.random.default_rng(3)
 def unit(
     vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)
 
 
 TOOLS = ToolTable(tuple("abcdef"), unit(_DICE.normal(size=(N, WIDTH))), np.array([0, 0, 0, 1, 1, 1]))

@@ -31,7 +31,9 @@ def folder(path: Path, **files: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def session(number: int, split: str, *tools: str) -> dict[str, Any]:
-    steps = [{"query": "please" if not place else None, "tool_id": t, "args": {}} for place, t in enumerate(tools)]
+    steps: list[dict[str, Any]] = [
+        {"query": "please" if not place else None, "tool_id": t, "args": {}} for place, t in enumerate(tools)
+    ]
     return {"session_id": f"{split}{number}", "split": split, "steps": steps}
 
 

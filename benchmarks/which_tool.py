@@ -1,0 +1,190 @@
+"""Learning which tool to choose from logged bandit feedback, and whether off-policy estimates can be trusted.
+
+    python -m benchmarks.which_tool [--passes 7] [--repetitions 100]
+
+The log is simulated on toole's train queries through the product's own search (rl/data/bandit.py); the adapter is
+trained on it alone and tested on the test split. `unseen`: a fifth of the tools, with every query of theirs, is left
+out of the log and asked for in the test. `estimates`: the adapter's value on the train queries estimated from logs of
+10,000 steps that it was not trained on, against the true one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.prepared_folders import CACHE
+from benchmarks.report import Promise, finish
+from domain.trajectories import StepCandidate
+from gateway.evaluation.texts import TextVectors, searched
+from index.adapter.adapter import Adapter
+from index.adapter.evidence import Vectors
+from index.embedders.minilm import MiniLMEmbedder
+from index.evaluation.dataset import LabelledQuery, load_dataset
+from rl.adapter.fit import fit_adapter
+from rl.data.bandit import Labelled, logged
+from rl.data.decisions import Decision
+from rl.ope.estimators import Logged, doubly_robust, effective_sample_size
+from rl.ope.reward_model import cross_fitted
+
+DEPTH = 30
+STEPS = 10_000
+FIFTH = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--passes", type=int, default=7, help="Times that every train query is asked.")
+    parser.add_argument("--repetitions", type=int, default=100)
+    parser.add_argument("--split", default="test")
+    asked = parser.parse_args()
+    queries, vectors, embedder = asyncio.run(_searched(("train", asked.split)))
+    train, test = queries["train"], queries[asked.split]
+    dice = np.random.default_rng(0)
+    began = time.perf_counter()
+    log = [decision for _ in range(asked.passes) for decision in logged(train, dice)]
+    adapter = fit_adapter(log, vectors, embedder)
+    trained_s = time.perf_counter() - began
+    plain, learnt = _success(test), _success(test, _choices(adapter, test, vectors))
+    print(json.dumps({"plain": plain, "learnt": learnt, "trained_s": trained_s}), flush=True)
+    unseen = [_unseen(train, test, vectors, embedder, fold) for fold in range(FIFTH)]
+    print(json.dumps(unseen), flush=True)
+    estimates = _estimates(train, _choices(adapter, train, vectors), asked.repetitions)
+    print(json.dumps(estimates), flush=True)
+    gain = 100 * (learnt - plain)
+    unseen_gain = 100 * float(np.mean([one["learnt"] - one["plain"] for one in unseen]))
+    promises = [
+        Promise("which_tool_gain", gain, 20, " points", at_most=False),
+        Promise("which_tool_gain_unseen", unseen_gain, 0, " points", at_most=False),
+        Promise("which_tool_dr_error", 100 * estimates["first_error"], 2, " points"),
+        Promise("which_tool_dr_coverage", estimates["coverage"], 0.9, at_most=False),
+    ]
+    details = {
+        "logged_steps": len(log),
+        "logged_success": float(np.mean([decision.reward for decision in log])),
+        "success@1": {"hybrid": plain, "adapter": learnt},
+        "trained_s": trained_s,
+        "unseen": unseen,
+        "estimates": estimates,
+    }
+    finish("which_tool", promises, details, keep=asked.split == "test")
+
+
+async def _searched(splits: Sequence[str]) -> tuple[dict[str, list[Labelled]], Mapping[str, Vectors], str]:
+    """Every query of the splits with its candidates and their truth; vectors by query; the embedder's version."""
+    folder = Path(os.environ["TOOLCRIB_DATASETS"]) / "toole"
+    data = load_dataset(folder, split="")
+    wanted = [query for query in data.queries if query.split in splits]
+    texts = list(dict.fromkeys(query.text for query in wanted))
+    embedder = MiniLMEmbedder()
+    version = embedder.version
+    vectors = dict(zip(texts, await TextVectors(embedder, CACHE)(texts, _silent), strict=True))
+    found = await searched(data.tools, texts, embedder, CACHE, _silent)
+    ids = np.array([tool.tool_id for tool in data.tools])
+    made: dict[str, list[Labelled]] = {split: [] for split in splits}
+    for query in wanted:
+        made[query.split].append(_labelled(query, ids, found[query.text]))
+    return made, vectors, version
+
+
+def _labelled(query: LabelledQuery, ids: Any, scores: Vectors) -> Labelled:
+    best = np.argsort(-scores, kind="stable")[:DEPTH]
+    right = {*query.gold, *(other for others in query.alternatives.values() for other in others)}
+    candidates = tuple(StepCandidate(str(ids[n]), float(scores[n])) for n in best if scores[n] > 0)
+    return Labelled(query.text, candidates, tuple(candidate.tool_id in right for candidate in candidates))
+
+
+def _choices(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str, Vectors]) -> list[int]:
+    """The place of the tool that the adapter puts first."""
+    return [
+        adapter.order(vectors[asked.query], [c.tool_id for c in asked.candidates], [c.score for c in asked.candidates])[
+            0
+        ]
+        for asked in queries
+    ]
+
+
+def _success(queries: Sequence[Labelled], choices: Sequence[int] | None = None) -> float:
+    """Share of the queries whose first tool is right; retrieval's own first where there are no choices."""
+    return float(np.mean([asked.right[0 if choices is None else choices[n]] for n, asked in enumerate(queries)]))
+
+
+def _unseen(
+    train: Sequence[Labelled], test: Sequence[Labelled], vectors: Mapping[str, Vectors], embedder: str, fold: int
+) -> dict[str, float]:
+    """Success on the queries of tools that did not exist while the log was written."""
+    known = sorted({candidate.tool_id for asked in train for candidate in asked.candidates})
+    new = set(known[fold::FIFTH])
+    before = [_without(asked, new) for asked in train if not _wants(asked, new)]
+    dice = np.random.default_rng(fold)
+    adapter = fit_adapter([decision for _ in range(2) for decision in logged(before, dice)], vectors, embedder)
+    asked = [query for query in test if _wants(query, new)]
+    return {
+        "queries": len(asked), "plain": _success(asked), "learnt": _success(asked, _choices(adapter, asked, vectors)),
+    }  # fmt: skip
+
+
+def _wants(asked: Labelled, tools: set[str]) -> bool:
+    return any(ok and candidate.tool_id in tools for candidate, ok in zip(asked.candidates, asked.right, strict=True))
+
+
+def _without(asked: Labelled, tools: set[str]) -> Labelled:
+    kept = [n for n, candidate in enumerate(asked.candidates) if candidate.tool_id not in tools]
+    return replace(
+        asked, candidates=tuple(asked.candidates[n] for n in kept), right=tuple(asked.right[n] for n in kept)
+    )
+
+
+def _estimates(queries: Sequence[Labelled], choices: Sequence[int], repetitions: int) -> dict[str, float]:
+    """Doubly robust estimates of the adapter's value over these queries, each from a fresh log of 10,000 steps."""
+    truth = _success(queries, choices)
+    chosen = {asked.query: choice for asked, choice in zip(queries, choices, strict=True)}
+    dice = np.random.default_rng(1)
+    errors, covered, sizes = [], [], []
+    for _ in range(repetitions):
+        sample = [queries[n] for n in dice.integers(len(queries), size=STEPS)]
+        log = _under(logged(sample, dice), chosen)
+        estimate = doubly_robust(log)
+        errors.append(abs(estimate.value - truth))
+        covered.append(estimate.covers(truth))
+        sizes.append(effective_sample_size(log.weights))
+    return {
+        "truth": truth,
+        "steps": STEPS,
+        "repetitions": repetitions,
+        "first_error": errors[0],
+        "mean_error": float(np.mean(errors)),
+        "largest_error": max(errors),
+        "within_2_points": float(np.mean(np.array(errors) <= 0.02)),
+        "coverage": float(np.mean(covered)),
+        "effective_sample_size": float(np.mean(sizes)),
+    }
+
+
+def _under(found: Sequence[Decision], chosen: Mapping[str, int]) -> Logged:
+    models = cross_fitted(found)
+    targets = [chosen[decision.query] for decision in found]
+    return Logged(
+        reward=np.array([decision.reward for decision in found], dtype=float),
+        propensity=np.array([decision.propensity for decision in found], dtype=float),
+        target=np.array([float(t == decision.chosen) for t, decision in zip(targets, found, strict=True)]),
+        model=np.array([q[decision.chosen] for q, decision in zip(models, found, strict=True)]),
+        value=np.array([q[t] for q, t in zip(models, targets, strict=True)]),
+    )
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Nobody is watching."""
+
+
+if __name__ == "__main__":
+    main()

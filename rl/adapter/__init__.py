@@ -1,0 +1,1 @@
+"""Trains the retrieval adapter of `index/adapter` on logged choices."""
