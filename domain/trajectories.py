@@ -81,9 +81,10 @@ def header(source: str) -> dict[str, Any]:
 
 
 def step_json(step: Step) -> dict[str, Any]:
-    """One line. What is empty is left out; `propensity` never is."""
+    """One line. What is empty is left out; `propensity` never is, nor that a call had no arguments."""
     row = {name: value for name, value in asdict(step).items() if value not in ((), {}, None, "")}
-    return {**row, "propensity": step.propensity}
+    kept = {} if step.arguments is None else {"arguments": step.arguments}
+    return {**row, **kept, "propensity": step.propensity}
 
 
 def step_of(seq: int, event: Event) -> Step | None:

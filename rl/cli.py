@@ -24,6 +24,7 @@ def require_extra() -> None:
 
 
 Log = Annotated[Path, typer.Option("--log", help="File that `toolcrib rl export` wrote.")]
+Out = Annotated[Path, typer.Option("--out", help="File to write.")]
 
 
 @app.command()
@@ -62,3 +63,40 @@ def train(
     else:
         manifest = train_on_log(log, out, reward, settings or [], resume=resume)
     show(manifest, out, as_json=as_json)
+
+
+@app.command()
+def dataset(
+    log: Log,
+    out: Out,
+    form: Annotated[str, typer.Option(help="sft, dpo, grpo, transitions, graph, cases or tools.")],
+    catalogue: Annotated[Path | None, typer.Option(help="Folder with tools.jsonl, for the tools' texts.")] = None,
+) -> None:
+    """Write rows for a trainer: conversations, pairs, prompts, transitions, the tool graph, cases, statistics."""
+    from rl.exports.command import write_dataset  # noqa: PLC0415 - numpy and the readers
+
+    typer.echo(f"{write_dataset(log, form, catalogue, out)} rows in {out}.", err=True)
+
+
+@app.command()
+def convert(
+    folder: Annotated[Path, typer.Option("--dataset", resolve_path=True, help="Folder in the data set form.")],
+    out: Out,
+    split: Annotated[str, typer.Option(help="Every split whose name begins so.")] = "train",
+) -> None:
+    """Write a data set's sessions or labelled queries in the form of an export."""
+    from rl.exports.command import write_converted  # noqa: PLC0415 - numpy and the readers
+
+    typer.echo(f"{write_converted(folder, split, out)} steps in {out}.", err=True)
+
+
+@app.command()
+def adapt(
+    log: Log,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the adapter.")],
+    mixed: Annotated[bool, typer.Option("--mixed", help="Take steps of several index versions together.")] = False,  # noqa: FBT002
+) -> None:
+    """Train the retrieval adapter on a log's judged choices."""
+    from rl.exports.command import train_adapter  # noqa: PLC0415 - numpy and the embedder
+
+    typer.echo(f"An adapter of {train_adapter(log, out, mixed=mixed)} decisions in {out}.", err=True)
