@@ -60,7 +60,7 @@ def test_an_unknown_policy_is_refused(log: Path, policy: str) -> None:
 
 
 def test_the_command_prints_one_document_for_programs(log: Path) -> None:
-    done = CliRunner().invoke(app, ["--log", str(log), "--policy", "softmax:0.5", "--json"])
+    done = CliRunner().invoke(app, ["evaluate", "--log", str(log), "--policy", "softmax:0.5", "--json"])
     assert done.exit_code == 0, done.output
     assert set(json.loads(done.output)["estimates"]) == {"ips", "snips", "dr", "dm"}
 
