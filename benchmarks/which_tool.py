@@ -40,6 +40,9 @@ DEPTH = 30
 STEPS = 10_000
 FIFTH = 5
 
+SEARCHED = CACHE / "toole_searched.npz"
+"""What the product's search gave for every query, which takes minutes; delete it when retrieval has changed."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,19 +84,23 @@ def main() -> None:
 
 async def _searched(splits: Sequence[str]) -> tuple[dict[str, list[Labelled]], Mapping[str, Vectors], str]:
     """Every query of the splits with its candidates and their truth; vectors by query; the embedder's version."""
-    folder = Path(os.environ["TOOLCRIB_DATASETS"]) / "toole"
-    data = load_dataset(folder, split="")
-    wanted = [query for query in data.queries if query.split in splits]
-    texts = list(dict.fromkeys(query.text for query in wanted))
+    data = load_dataset(Path(os.environ["TOOLCRIB_DATASETS"]) / "toole", split="")
+    texts = list(dict.fromkeys(query.text for query in data.queries))
     embedder = MiniLMEmbedder()
     version = embedder.version
-    vectors = dict(zip(texts, await TextVectors(embedder, CACHE)(texts, _silent), strict=True))
-    found = await searched(data.tools, texts, embedder, CACHE, _silent)
+    if not SEARCHED.exists():
+        vectors = await TextVectors(embedder, CACHE)(texts, _silent)
+        found = await searched(data.tools, texts, embedder, CACHE, _silent)
+        np.savez(SEARCHED, texts=np.array(texts), vectors=vectors, scores=np.stack([found[text] for text in texts]))
+    with np.load(SEARCHED) as kept:
+        places = {str(text): number for number, text in enumerate(kept["texts"])}
+        scores, known = kept["scores"], kept["vectors"]
     ids = np.array([tool.tool_id for tool in data.tools])
     made: dict[str, list[Labelled]] = {split: [] for split in splits}
-    for query in wanted:
-        made[query.split].append(_labelled(query, ids, found[query.text]))
-    return made, vectors, version
+    for query in data.queries:
+        if query.split in splits:
+            made[query.split].append(_labelled(query, ids, scores[places[query.text]]))
+    return made, {text: known[place] for text, place in places.items()}, version
 
 
 def _labelled(query: LabelledQuery, ids: Any, scores: Vectors) -> Labelled:

@@ -42,7 +42,7 @@ class RewardModel:
             self._earned[decision.tool_id] += decision.reward or 0.0  # type: ignore[assignment]  # counts halves too
         self._weights = np.zeros(0)
         if found:
-            rows = np.stack([self._features(decision)[decision.chosen] for decision in found])
+            rows = np.array([self._of_chosen(decision) for decision in found])
             gram = rows.T @ rows + _RIDGE * np.eye(rows.shape[1])
             self._weights = np.linalg.solve(gram, rows.T @ (rewards - self._mean))
 
@@ -60,6 +60,15 @@ class RewardModel:
         lead = scores - np.where(scores == best[-1], best[0], best[-1])
         own = [self._of_tool(candidate.tool_id) - self._mean for candidate in decision.candidates]
         return np.column_stack([np.ones_like(scores), scores, lead, 1 / ranks, own])
+
+    def _of_chosen(self, decision: Decision) -> list[float]:
+        """The chosen candidate's row of `_features`, without making the others."""
+        scores = [candidate.score for candidate in decision.candidates]
+        mine = scores[decision.chosen]
+        best = sorted(scores)[-2:]
+        ahead = sum(1 for n, score in enumerate(scores) if score > mine or (score == mine and n < decision.chosen))
+        lead = mine - (best[0] if mine == best[-1] else best[-1])
+        return [1.0, mine, lead, 1 / (1 + ahead), self._of_tool(decision.tool_id) - self._mean]
 
     def _of_tool(self, tool_id: str) -> float:
         return float((self._earned[tool_id] + _PRIOR * self._mean) / (self._times[tool_id] + _PRIOR))

@@ -14,7 +14,9 @@ from domain.trajectories import Step
 from gateway.cli.main import main
 from gateway.cli.rl import app as rl
 from rl.cli import app
+from rl.data.decisions import decisions
 from rl.ope.command import evaluate_log
+from rl.ope.reward_model import RewardModel
 from tests.rl.logs import TOOLS, a_choice, a_judgement, written
 
 WORTH = {"a": 0.8, "b": 0.4, "c": 0.1}
@@ -71,3 +73,10 @@ def test_the_rooms_command_stands_beside_the_gateways_own(tmp_path: Path, monkey
         main()
     assert ended.value.code == 1
     assert "export" in {command.name or getattr(command.callback, "__name__", "") for command in rl.registered_commands}
+
+
+def test_the_reward_model_fits_the_rows_that_it_predicts_with() -> None:
+    found = decisions(a_log(30))
+    model = RewardModel(found)
+    for decision in found:
+        assert np.allclose(model._features(decision)[decision.chosen], model._of_chosen(decision))
