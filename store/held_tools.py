@@ -11,12 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import ReviewNotFound
 from domain.review import HeldChange, HeldKind, HeldStatus, HoldReason
 from domain.scan import Danger, ScanWarning
-from domain.text import ToolText
-from domain.tools import CatalogueTool, ToolDocument, ToolId, ToolState
+from domain.tools import CatalogueTool, ToolState
 from store.database import Database, chunks
 from store.json_text import decode, encode
 from store.tables import HELD_TOOLS, SERVERS, TOOL_PINS
-from store.tool_rows import tool_row
+from store.tool_rows import tool_document, tool_row
 from store.versions import HELD, REJECTED, add_versions
 
 _FROM_TOOL = ("tenant", "tool_id", "server", "contract_hash", "semantic_hash", "raw", "indexed")
@@ -134,16 +133,8 @@ def _row(change: HeldChange) -> dict[str, Any]:
 
 
 def _held(row: Row[Any]) -> HeldChange:
-    raw = decode(row.raw)
-    document = ToolDocument(
-        id=ToolId(row.server, raw["name"]),
-        raw=raw,
-        text=ToolText(*decode(row.indexed)),
-        contract_hash=row.contract_hash,
-        semantic_hash=row.semantic_hash,
-    )
     return HeldChange(
-        tool=CatalogueTool(row.tenant, row.tool_id, document, ToolState.ACTIVE, 0),
+        tool=CatalogueTool(row.tenant, row.tool_id, tool_document(row), ToolState.ACTIVE, 0),
         kind=HeldKind(row.kind),
         reason=HoldReason(row.reason),
         seen_at=row.seen_at,

@@ -88,16 +88,22 @@ def tool_row(tool: CatalogueTool, generation: int) -> dict[str, Any]:
 
 
 def catalogue_tool(row: Row[*tuple[Any, ...]]) -> CatalogueTool:
+    state = ToolState(row.state)
+    return CatalogueTool(
+        row.tenant, row.tool_id, tool_document(row), state, row.generation, _overlay(row), row.successor
+    )
+
+
+def tool_document(row: Row[*tuple[Any, ...]]) -> ToolDocument:
+    """What a server listed, from a row that holds the columns `tool_row` made of it."""
     raw = decode(row.raw)
-    document = ToolDocument(
+    return ToolDocument(
         id=ToolId(row.server, raw["name"]),
         raw=raw,
         text=ToolText(*decode(row.indexed)),
         contract_hash=row.contract_hash,
         semantic_hash=row.semantic_hash,
     )
-    state = ToolState(row.state)
-    return CatalogueTool(row.tenant, row.tool_id, document, state, row.generation, _overlay(row), row.successor)
 
 
 def indexable_tool(row: Row[*tuple[Any, ...]]) -> IndexableTool:
