@@ -10,7 +10,7 @@ import time
 import urllib.request
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,11 @@ async def own_database() -> AsyncIterator[str]:
 
 
 async def started(stack: AsyncExitStack, folder: Path, **settings: Any) -> GatewayProcess:
-    """A gateway, ended with the stack. Its start does not hold up the loop, in which a proxy may run that it needs."""
-    return await asyncio.to_thread(stack.enter_context, serving(folder, **settings))
+    """A gateway, ended with the stack. Neither holds up the loop, in which a proxy may run that it needs."""
+    inner = ExitStack()
+    gateway = await asyncio.to_thread(inner.enter_context, serving(folder, **settings))
+    stack.push_async_callback(asyncio.to_thread, inner.close)
+    return gateway
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ is the commit before the last one that changed the schema, in a work tree of its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -74,9 +75,11 @@ def a_work_tree(path: Path, commit: str) -> Iterator[Path]:
 @asynccontextmanager
 async def a_gateway(data: Path, settings: dict[str, Any], code: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """A gateway of the code in a work tree."""
-    with environment(PYTHONPATH=str(code)), serving(data, **settings) as gateway:
-        async with api_of(gateway.url) as http:
-            yield http
+    # `python -m` looks into the working folder first.
+    async with AsyncExitStack() as stack:
+        with contextlib.chdir(code), environment(PYTHONPATH=str(code)):
+            gateway = stack.enter_context(serving(data, **settings))
+        yield await stack.enter_async_context(api_of(gateway.url))
 
 
 async def schema(url: str) -> str | None:
