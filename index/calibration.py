@@ -30,7 +30,7 @@ DEPTH = 20
 FEWEST, MOST = 3, 8
 """How many tools a search gives that did not say how many."""
 
-TAIL = 0.58
+TAIL = 0.3
 """A candidate is given while its score stands above this share of the way from the 20th candidate to the first.
 
 Chosen on the dev splits: see docs/retrieval.md for recall and mean k beside a fixed 5.

@@ -40,7 +40,7 @@ class Asked:
 async def retrieval(
     dataset: Annotated[Path, typer.Option(help="Folder with tools.jsonl and queries.jsonl.")],
     asked: Asked,
-    profile: Annotated[str, typer.Option(help="hybrid, tdwa, dense, bm25, or toolshed with an LLM.")] = "hybrid",
+    profile: Annotated[str, typer.Option(help="hybrid, plain, mixed, whole, dense, bm25, rrf; toolshed.")] = "hybrid",
     *,
     shell: Shell,
 ) -> None:

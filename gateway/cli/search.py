@@ -16,7 +16,7 @@ async def search(
     query: Annotated[list[str], typer.Argument(help="What the tool should do, or its name.")],
     k: Annotated[int | None, typer.Option(help="Tools to return.", show_default="3 to 8", min=1, max=100)] = None,
     session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
-    profile: Annotated[str | None, typer.Option(help="hybrid, tdwa, dense, bm25 ...", show_default="hybrid")] = None,
+    profile: Annotated[str | None, typer.Option(help="hybrid, plain, dense, bm25 ...", show_default="hybrid")] = None,
     *,
     explain: Annotated[bool, typer.Option("--explain", help="Show scores per stage and the nearest losers.")] = False,
     shell: Shell,

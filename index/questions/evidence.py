@@ -1,6 +1,6 @@
 """How much earlier questions speak for each tool, and how that is weighed against what the documents say. Pure.
 
-Four kinds of evidence, each with its ablation row in docs/retrieval.md: `asked` (cosine of the nearest earlier
+Four kinds of evidence, each with its ablation row in docs/adr/0013: `asked` (cosine of the nearest earlier
 question), `centre` (cosine of the mean of a tool's questions: Tool2Vec), `worded` (BM25 against earlier questions, as
 a share of the best) and `votes` (whose are the nearest twenty, by a softmax over their cosines).
 """
@@ -23,7 +23,7 @@ VOTE_TEMPERATURE = 0.1
 class Weights:
     """What each kind of evidence adds to a tool's logit.
 
-    Fitted on toole's train split by benchmarks/usage_weights.py: softmax regression over the candidates of 5,000
+    Fitted on toole's train split, as the mix is (benchmarks/mix_fitting.py): softmax over the candidates of 5,000
     queries, with questions for every tool, for half of the tools, and for few, so that a tool that nobody has asked
     for yet (`unasked`) is judged by its document as fairly as before: on dev its Recall@5 is .823 beside tools with
     questions, .824 without any.

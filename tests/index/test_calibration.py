@@ -45,7 +45,7 @@ def searcher(scores: list[float], **stages: float) -> CalibratedSearch:
 
 
 async def test_a_search_without_k_gives_what_stands_out() -> None:
-    search = searcher([1.0, 0.9, 0.85, 0.8, *[0.1] * 16], concat=0.6, adapted=0.6)
+    search = searcher([1.0, 0.9, 0.85, 0.5, *[0.1] * 16], concat=0.6, adapted=0.6)
     [ranking] = await search.search(SearchRequest("acme", ("query",), MOST, adaptive=True))
     assert len(ranking.candidates) == 4
     assert [loser.score for loser in ranking.nearest] == [0.1, 0.1, 0.1]
