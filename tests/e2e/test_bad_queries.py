@@ -16,6 +16,7 @@ from mcp import Client
 
 from domain.errors import InvalidInput
 from gateway.api_client import ApiClient
+from index.calibration import FEWEST, MOST
 from tests.e2e.impatient_gateway import impatient_gateway, nobody_listening
 from tests.e2e.running import command, serving
 
@@ -98,13 +99,13 @@ async def test_what_is_no_query_is_refused_in_a_sentence(url: str, query: str, s
 
 @pytest.mark.parametrize("query", ANSWERED.values(), ids=ANSWERED)
 async def test_what_can_be_read_as_a_query_finds_as_many_tools_as_any_other(url: str, query: str) -> None:
-    usual = len((await over_http(url, PLAIN))["candidates"])
-    found = await over_http(url, query)
+    usual = len((await over_http(url, PLAIN, k=5))["candidates"])
+    found = await over_http(url, query, k=5)
     assert len(found["candidates"]) == usual > 0
     assert found["degraded"] == []
     failed, answer = await over_mcp(url, query)
     assert not failed
-    assert len(answer["tools"]) == usual
+    assert FEWEST <= len(answer["tools"]) <= MOST
 
 
 @pytest.mark.parametrize(
