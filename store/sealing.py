@@ -96,4 +96,6 @@ def _encrypt(key: bytes, plain: bytes, bound: bytes) -> str:
 
 def _decrypt(key: bytes, text: str, bound: bytes) -> bytes:
     blob = base64.b64decode(text, validate=True)
+    if base64.b64encode(blob).decode() != text:  # the last character has bits to spare that no decoder looks at
+        raise ValueError("not the text that was sealed")
     return AESGCM(key).decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], bound)
