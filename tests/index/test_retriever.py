@@ -83,7 +83,7 @@ async def test_candidates_fall_in_score_and_keep_the_score_of_each_stage() -> No
     assert {"concat", "name", "sparse", "whole", "clauses", "fused"} <= top.stages.keys()
     assert top.server == "weather"
     assert top.stages["fused"] == pytest.approx(0.5 * top.stages["whole"] + 0.5 * top.stages["clauses"])
-    assert set(ranking.timings_ms) == {"embed", "recall", "fuse", "total"}
+    assert set(ranking.timings_ms) == {"embed", "recall", "server", "fuse", "total"}
 
 
 async def test_each_query_of_a_request_has_its_own_ranking_in_order() -> None:
