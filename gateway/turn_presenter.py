@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.sessions import MemoryMode
 from gateway.binding.forms import ToolForm, bind
-from gateway.mcp.meta_tools import REMOVE_TOOLS, SEARCH_TOOLS
+from gateway.mcp.meta_tools import QUERIES, REMOVE_TOOLS, SEARCH_TOOLS
 from gateway.session_presenters import change_json
 from gateway.use_cases.turns import Holding, Turn
 
@@ -17,12 +17,7 @@ SEARCH: Mapping[str, Any] = {
     "inputSchema": {
         "type": "object",
         "properties": {
-            "queries": {
-                "type": "array",
-                "items": {"type": "string"},
-                "minItems": 1,
-                "description": "one short phrase per need",
-            }
+            "queries": QUERIES,
         },
         "required": ["queries"],
     },

@@ -15,6 +15,12 @@ SEARCH_TOOLS = "search_tools"
 CALL_TOOL = "call_tool"
 REMOVE_TOOLS = "remove_tools"
 META_TOOLS = frozenset({SEARCH_TOOLS, CALL_TOOL, REMOVE_TOOLS})
+QUERIES: Mapping[str, Any] = {
+    "type": "array",
+    "items": {"type": "string"},
+    "minItems": 1,
+    "description": "one short phrase per need",
+}
 BYTE_LIMIT = 1300
 _STEPS = (1, 2, 3, 5, 7, 10)
 
@@ -78,12 +84,7 @@ def _definitions(summary: str) -> list[dict[str, Any]]:
             "inputSchema": {
                 "type": "object",
                 "properties": {
-                    "queries": {
-                        "type": "array",
-                        "items": {"type": "string"},
-                        "minItems": 1,
-                        "description": "one short phrase per need",
-                    },
+                    "queries": QUERIES,
                     "session": session,
                 },
                 "required": ["queries"],

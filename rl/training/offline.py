@@ -7,6 +7,7 @@ sides, so a policy that has moved far learns nothing more from a step). Nothing 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -106,9 +107,9 @@ def advantages(data: Data, estimator: str) -> np.ndarray:
 
 def _groups(tasks: tuple[str, ...]) -> np.ndarray:
     """A number per task; tasks played once are compared with each other."""
-    played = {task: tasks.count(task) for task in set(tasks)} if len(set(tasks)) < len(tasks) else {}
+    played = Counter(tasks)
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(task, len(numbers) + 1) if played.get(task, 1) > 1 else 0 for task in tasks])
+    return np.array([numbers.setdefault(task, len(numbers) + 1) if played[task] > 1 else 0 for task in tasks])
 
 
 def _tensors(steps: ScorerSteps) -> Mapping[str, Tensor]:

@@ -9,15 +9,15 @@ Servers of the current revision, each under a path of its own (`/0/mcp`, `/1/mcp
 from __future__ import annotations
 
 import random
-import socket
 import sys
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from tests.upstreams.listening import serve
 
 VERBS = ("read", "write", "move", "list", "search", "delete", "merge", "count", "send", "fetch", "plan", "check")
 NOUNS = ("file", "invoice", "calendar", "ticket", "branch", "table", "message", "photo", "route", "patient", "order")
@@ -97,10 +97,7 @@ def main() -> None:
             Route("/tools", catalogue.tools),
         ]
     )
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    print(listening.getsockname()[1], flush=True)  # noqa: T201
-    config = uvicorn.Config(app, log_level="error", http="httptools", timeout_graceful_shutdown=0)
-    uvicorn.Server(config).run(sockets=[listening])
+    serve(app)
 
 
 if __name__ == "__main__":

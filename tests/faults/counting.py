@@ -8,15 +8,15 @@ bare JSON over HTTP: that is quick enough for thousands of faulted calls. It pri
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.upstreams.listening import serve
 
 LABEL = {"type": "object", "properties": {"label": {"type": "string"}}, "required": ["label"]}
 TOOLS = [
@@ -91,10 +91,7 @@ def main() -> None:
             Route("/switch", counting.switch),
         ]
     )
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    print(listening.getsockname()[1], flush=True)  # noqa: T201
-    config = uvicorn.Config(app, log_level="error", http="httptools", timeout_graceful_shutdown=0)
-    uvicorn.Server(config).run(sockets=[listening])
+    serve(app)
 
 
 if __name__ == "__main__":

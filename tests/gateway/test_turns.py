@@ -9,11 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from domain.identity import LOCAL
-from gateway.api.app import make_app
-from gateway.settings import Settings
-from gateway.wiring import Toolcrib, open_toolcrib
-from tests.store.making import a_server, a_tool, adding
+from gateway.wiring import Toolcrib
+from tests.gateway.toolcribs import a_crib, asking
 
 pytestmark = pytest.mark.anyio
 
@@ -23,22 +20,13 @@ WORKFLOW = {"mode": "workflow"}
 
 @pytest.fixture
 async def crib(tmp_path: Path) -> AsyncIterator[Toolcrib]:
-    async with open_toolcrib(Settings(data=tmp_path), follow=False) as opened:
-        await opened.store.servers.add(a_server())
-        tools = adding(*(a_tool(name) for name in NAMES))
-        await opened.store.catalogue.apply(LOCAL.tenant, "files", tools, expected_generation=0, at=1.0)
-        await opened.indexer.drain()
+    async with a_crib(tmp_path, NAMES) as opened:
         yield opened
 
 
 @pytest.fixture
 async def http(crib: Toolcrib) -> AsyncIterator[httpx2.AsyncClient]:
-    app = make_app(crib)
-    transport = httpx2.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1", trust_env=False) as client,
-    ):
+    async with asking(crib, "http://127.0.0.1/api/v1") as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from index.engines.memory import MemoryEngine
 from index.fields import DENSE_FIELDS
 from index.ports import Matrix, SearchRequest, UpsertReport
 from index.tool_index import ToolIndex, open_index
+from tests.conftest import absent
 from tests.index.samples import TENANT, document
 from tests.index.test_caching import DictCache
 
@@ -110,7 +112,8 @@ async def test_an_index_needs_a_place() -> None:
 
 
 async def test_a_server_that_is_away_is_reported_in_one_sentence() -> None:
-    pytest.importorskip("qdrant_client")
+    if find_spec("qdrant_client") is None:
+        absent("qdrant-client, of the extra [qdrant],")
     with pytest.raises(IndexUnavailable, match="The Qdrant server failed"):
         await open_index(HashingEmbedder(), cache=DictCache(), url="http://127.0.0.1:9")
 
