@@ -20,7 +20,7 @@ from benchmarks.prepared_folders import CACHE, prepared
 from benchmarks.report import Promise, finish, percentiles
 from domain.events import Event
 from domain.identity import LOCAL
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.settings import Settings
 from gateway.use_cases.search import Ask, Search, SearchDefaults
 from gateway.use_cases.sessions import Sessions

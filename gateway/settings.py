@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from domain.errors import InvalidInput
 from domain.sessions import MemoryMode
-from gateway.log_settings import LogSettings
+from gateway.event_log.settings import LogSettings
 from gateway.model_settings import ModelSettings
 
 DEFAULT_PORT = 8420

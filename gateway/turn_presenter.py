@@ -8,7 +8,7 @@ from typing import Any
 from domain.sessions import MemoryMode
 from gateway.binding.forms import ToolForm, bind
 from gateway.mcp.meta_tools import QUERIES, REMOVE_TOOLS, SEARCH_TOOLS
-from gateway.session_presenters import change_json
+from gateway.presenters.sessions import change_json
 from gateway.use_cases.turns import Holding, Turn
 
 SEARCH: Mapping[str, Any] = {

@@ -14,10 +14,10 @@ from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from domain.steady_clock import steady_time
 from gateway.case_search import CaseSearch
+from gateway.event_log.journal import Journal
+from gateway.event_log.keeper import LogKeeper
 from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
-from gateway.journal import Journal
-from gateway.log_keeper import LogKeeper
 from gateway.models import Embedders, Models, open_models, tool_texts
 from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
@@ -45,10 +45,10 @@ from index.live import LiveIndex, Place, open_live
 from index.searcher import Searcher
 from index.server_cap import CappedSearch
 from index.standby import QdrantServer
+from servers.large_results.spool import Spool
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
-from servers.spool import Spool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer

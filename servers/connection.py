@@ -30,8 +30,8 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, ToolLis
 
 from domain.errors import UpstreamError
 from domain.servers import Transport, UpstreamServer
-from servers.direct_calls import DirectCalls
-from servers.direct_http import NotDirect
+from servers.direct.calls import DirectCalls
+from servers.direct.http import NotDirect
 from servers.failures import (
     NotSent,
     connect_failed,
@@ -43,9 +43,9 @@ from servers.failures import (
 )
 from servers.limits import Limits
 from servers.negotiation import Era, Negotiator, Peer
+from servers.opening import open_streams
 from servers.requests import CLIENT_INFO, RawRequest, send_raw
-from servers.transports import open_streams
-from servers.wire import StderrRing, WireNotes
+from servers.transports.wire import StderrRing, WireNotes
 
 logger = logging.getLogger(__name__)
 _chance = random.random

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from servers.spool import Spool, SpoolFile
+from servers.large_results.spool import Spool, SpoolFile
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FIELD = b"data:"

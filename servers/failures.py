@@ -32,9 +32,9 @@ from domain.errors import (
     UpstreamUnreachable,
 )
 from domain.servers import Transport, UpstreamServer
-from servers.http import HttpFailure, HttpFault, failure_of
 from servers.limits import MIB
-from servers.wire import WireNotes
+from servers.transports.http import HttpFailure, HttpFault, failure_of
+from servers.transports.wire import WireNotes
 
 MASK = "[hidden]"
 _SHORTEST_SECRET = 6  # shorter values are switches and numbers, and masking them would garble every message

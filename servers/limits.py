@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from servers.access import Access, NoAccess
 from servers.idle_sockets import IdleSockets
-from servers.spool import Spool
+from servers.large_results.spool import Spool
 
 KIB = 1024
 MIB = 1024 * KIB

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from domain.servers import Transport, UpstreamServer
 from servers.connection import Connection
-from servers.direct_http import NotDirect
+from servers.direct.http import NotDirect
 from servers.limits import Limits
 from servers.negotiation import Era, Peer
 from servers.stateless import KnownPeer, StatelessConnection
-from servers.wire import StderrRing
+from servers.transports.wire import StderrRing
 
 AnyConnection = Connection | StatelessConnection
 

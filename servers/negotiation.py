@@ -23,7 +23,7 @@ from mcp_types import UnsupportedProtocolVersionErrorData as Unsupported
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from servers.http import HttpFault, failure_of
+from servers.transports.http import HttpFault, failure_of
 
 
 class Era(StrEnum):
@@ -47,7 +47,7 @@ class Peer:
 
 
 class Handshake(Protocol):
-    """The part of the SDK's ClientSession that a negotiation needs; `servers/relay_hello.py` is the raw one."""
+    """The part of the SDK's ClientSession that a negotiation needs; `servers/relay/hello.py` is the raw one."""
 
     @property
     def protocol_version(self) -> str | None: ...

@@ -18,11 +18,11 @@ from domain.servers import ServerHealth, ServerStatus, UpstreamServer
 from servers.catalogue import collect
 from servers.failures import message_too_large
 from servers.lanes import EVERYBODY, Owner
+from servers.large_results.oversized import claimed, parsed
 from servers.limits import Limits
 from servers.listing import Listing
 from servers.manner import AnyConnection
 from servers.negotiation import Peer
-from servers.oversized import claimed, parsed
 from servers.ports import CallResult, OnListChanged
 from servers.requests import RawRequest
 from servers.sendable import require_json

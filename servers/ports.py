@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.servers import ServerHealth, UpstreamServer
+from servers.large_results.spool import Span
 from servers.listing import Listing
-from servers.spool import Span
 
 OnListChanged = Callable[[str, str], None]
 """Tenant and slug of a server that says its tools changed. Called in the event loop; must not block or raise."""

@@ -1,7 +1,7 @@
 """A server of the current revision over HTTP, where every request stands alone: no session, no task, nothing kept open.
 
 A `Connection` holds an SDK session, four tasks and a socket for every server, 85 kB: too much for thousands that are
-listed every few minutes. This has the part of its face that `servers.upstream` needs, on `servers.direct_calls`. What
+listed every few minutes. This has the part of its face that `servers.upstream` needs, on `servers.direct.calls`. What
 it cannot do is left to a `Connection`: other revisions, redirects, consent.
 
 Refuses to know: retries, deadlines of requests, who else uses the server.
@@ -27,13 +27,13 @@ from pydantic import ValidationError
 
 from domain.errors import UpstreamError, UpstreamRefused
 from domain.servers import UpstreamServer
-from servers.direct_calls import DirectCalls
-from servers.direct_http import NotDirect
+from servers.direct.calls import DirectCalls
+from servers.direct.http import NotDirect
 from servers.failures import NoConnection, NotSent
 from servers.limits import Limits
 from servers.negotiation import Era, Peer
 from servers.requests import RawRequest
-from servers.single_flight import SingleFlight
+from servers.resilience.single_flight import SingleFlight
 
 REMEMBERED_S = 3600.0
 """How long what a server says about itself is taken for true; a poll is then one request, not two."""

@@ -11,8 +11,6 @@ from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
 
 from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 from domain.servers import Circuit, ServerHealth, ServerStatus, Sharing, Transport, UpstreamServer
-from servers.breaker import Breaker
-from servers.bulkhead import Bulkhead
 from servers.failures import CircuitOpen, Estranged, NotSent, SessionLost, TooLarge, Unwilling, hide_secrets
 from servers.lanes import EVERYBODY, Lanes, Owner
 from servers.limits import Limits
@@ -20,10 +18,12 @@ from servers.listing import Listing
 from servers.manner import AnyConnection, Manner
 from servers.negotiation import Peer
 from servers.requests import HeaderMap
-from servers.retries import Retries
-from servers.single_flight import SingleFlight
+from servers.resilience.breaker import Breaker
+from servers.resilience.bulkhead import Bulkhead
+from servers.resilience.retries import Retries
+from servers.resilience.single_flight import SingleFlight
 from servers.stateless import StatelessConnection, Unfit
-from servers.wire import StderrRing
+from servers.transports.wire import StderrRing
 
 T = TypeVar("T")
 
@@ -59,8 +59,9 @@ class Upstream:
         urgent: bool = False,
         owner: Owner = EVERYBODY,
     ) -> T:
-        """Do `work` on an open connection, and again where `servers.retries` allows it: `repeatable` work may be done
-        twice. `urgent` work is tried though the circuit is open. What the server keeps for a connection is `owner`'s.
+        """Do `work` on an open connection, and again where `servers.resilience.retries` allows it: `repeatable`
+        work may be done twice. `urgent` work is tried though the circuit is open. What the server keeps for a
+        connection is `owner`'s.
         """
         self._retries.earn()
         retries = 0

@@ -18,7 +18,7 @@ from domain.errors import EmbedderUnavailable, IndexSelfTestFailed, ToolcribErro
 from domain.failpoints import failpoint
 from domain.questions import Question
 from index.ports import IndexDocument
-from servers.single_flight import SingleFlight
+from servers.resilience.single_flight import SingleFlight
 from store.store import Store
 from store.tool_rows import IndexableTool
 from sync.ports import ToolIndexPort

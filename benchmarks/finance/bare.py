@@ -18,7 +18,7 @@ from index.embedders.minilm import MiniLMEmbedder
 from index.fields import DENSE_FIELDS
 from servers.negotiation import Era, Peer
 from servers.requests import RawRequest, stamped
-from servers.tls import tls_context
+from servers.transports.tls import tls_context
 
 IN_FLIGHT = 32
 """As many as the product's."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import call_json
+from gateway.presenters.answers import call_json
 from gateway.use_cases.call import MAX_TIMEOUT_S, Invocation
 from gateway.wire_json import compact_json
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import page_json
+from gateway.presenters.answers import page_json
 
 router = APIRouter(tags=["call"])
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.review import HeldStatus
 from gateway.api.dependencies import Caller, Crib
-from gateway.review_presenters import decided_json, launch_review_json, review_json, version_json
+from gateway.presenters.reviews import decided_json, launch_review_json, review_json, version_json
 
 router = APIRouter(tags=["reviews"])
 

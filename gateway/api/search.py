@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import search_json
+from gateway.presenters.answers import search_json
 from gateway.use_cases.search import Ask
 from gateway.wire_json import compact_json
 

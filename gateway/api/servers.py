@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.errors import Forbidden
 from domain.servers import Launch, ReviewPolicy, Sharing, Transport
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import server_json
+from gateway.presenters.answers import server_json
 from gateway.use_cases.consent import record_consent
 
 router = APIRouter(tags=["servers"])

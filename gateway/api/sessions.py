@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.sessions import MemoryMode, PrunerKind
 from gateway.api.dependencies import Caller, Crib
-from gateway.ledger_presenter import ledger_json
-from gateway.session_presenters import change_json, memory_json, session_json
+from gateway.presenters.ledger import ledger_json
+from gateway.presenters.sessions import change_json, memory_json, session_json
 from gateway.use_cases.feedback import Judgement
 from gateway.use_cases.session_options import SessionOptions
 from gateway.use_cases.sessions import MemoryEdit

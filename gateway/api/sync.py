@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from domain.errors import Conflict
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import run_json
+from gateway.presenters.answers import run_json
 
 router = APIRouter(tags=["sync"])
 

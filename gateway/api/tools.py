@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.tools import CatalogueTool, ToolState
 from gateway.api.dependencies import Caller, Crib
-from gateway.presenters import tool_json
+from gateway.presenters.answers import tool_json
 from gateway.use_cases.naming import KEEP
 from gateway.use_cases.reviews import Marks
 from gateway.wiring import Toolcrib

@@ -10,8 +10,8 @@ from domain.errors import InvalidInput
 from domain.identity import Principal
 from domain.sessions import MemoryMode
 from gateway.mcp.meta_tools import Behind
-from gateway.presenters import call_json, page_json, search_json
-from gateway.session_presenters import change_json
+from gateway.presenters.answers import call_json, page_json, search_json
+from gateway.presenters.sessions import change_json
 from gateway.use_cases.call import Invocation
 from gateway.use_cases.search import Ask
 from gateway.wiring import Toolcrib

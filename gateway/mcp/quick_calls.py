@@ -24,8 +24,8 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOC
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gateway.http_guard import refusal
-from servers import json_bytes
-from servers.plain_head import body_length, read_fields
+from servers.direct import json_bytes
+from servers.direct.plain_head import body_length, read_fields
 
 Answer = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Tool name and arguments -> the CallToolResult as JSON. Raises MCPError."""

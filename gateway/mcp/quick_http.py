@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.mcp.lazy_timer import LazyTimer
 from gateway.mcp.quick_calls import Answer, PlainHead, plain_call, plain_head, respond
-from servers.plain_head import BLANK
+from servers.direct.plain_head import BLANK
 
 logger = logging.getLogger(__name__)
 

@@ -26,8 +26,8 @@ from domain.events import Actor, Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange, ToolMemory
 from domain.tokens import BYTES_PER_TOKEN
-from gateway.journal import Journal
-from gateway.log_redaction import ARGUMENTS
+from gateway.event_log.journal import Journal
+from gateway.event_log.redaction import ARGUMENTS
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.resolving import Resolver

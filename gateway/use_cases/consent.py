@@ -7,7 +7,7 @@ import time
 from domain.events import Event, EventKind
 from domain.identity import Principal
 from domain.servers import UpstreamServer
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 
 
 def record_consent(journal: Journal, principal: Principal, server: UpstreamServer) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from domain.errors import InvalidInput, StepNotFound
 from domain.events import Actor, Event, EventKind
 from domain.identity import Principal
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.use_cases.sessions import Sessions
 from store.store import Store
 

@@ -15,7 +15,7 @@ from domain.events import Event, EventKind
 from domain.identity import Principal
 from domain.review import HeldLaunch, launch_hash
 from domain.servers import Launch, ReviewPolicy, UpstreamServer
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader
 from servers.egress import leads_inside
 from servers.ports import Pool

@@ -1,7 +1,7 @@
 """Results too large for whoever asked: kept under a handle, read in pages, gone after a while.
 
 A handle is bound to the verified principal, and ends with the session it was made in. Nothing is cut: the pages
-joined are the text. Refuses to know: what a result means (servers/readable.py), and how it is shown.
+joined are the text. Refuses to know: what a result means (servers/large_results/readable.py), and how it is shown.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from domain.errors import InvalidInput, ResultNotFound, SessionNotFound
 from domain.identity import Principal
 from domain.steady_clock import steady_time
 from gateway.use_cases.sessions import Sessions
+from servers.large_results.readable import readable, written
+from servers.large_results.spool import Span, Spool, SpoolFull
 from servers.ports import CallResult
-from servers.readable import readable, written
-from servers.spool import Span, Spool, SpoolFull
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from domain.field_changes import ABSENT, FieldChange, field_changes
 from domain.identity import Principal
 from domain.review import HeldChange, HeldKind, HeldLaunch, HeldStatus, launch_changes
 from domain.tools import CatalogueTool, ToolDocument
+from gateway.event_log.journal import Journal
 from gateway.freshness import Freshness
-from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.launches import Launches
 from store.store import Store

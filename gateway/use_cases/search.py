@@ -15,8 +15,8 @@ from domain.events import Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange
 from domain.tools import ToolState
+from gateway.event_log.journal import Journal
 from gateway.freshness import Freshness
-from gateway.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.sessions import Sessions

@@ -17,7 +17,7 @@ from domain.memory_turns import begin_turn, search_begins_turn, still_due
 from domain.sessions import MemoryMode, Session
 from domain.steady_clock import steady_time
 from domain.tools import ToolState
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.ledger_totals import LedgerTotals
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_event

@@ -17,7 +17,7 @@ from domain.errors import AuthorizationFailed, UpstreamUnreachable
 from domain.servers import UpstreamServer
 from servers.egress import Egress, GuardedTransport, is_inside
 from servers.limits import MIB
-from servers.tls import tls_context
+from servers.transports.tls import tls_context
 
 _CAP = MIB
 _SECONDS = 8.0  # within the connect deadline, which discovery may be part of

@@ -17,11 +17,11 @@ from mcp.client.subscriptions import ResourceUpdated, ToolsListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from domain.servers import Launch, Transport, UpstreamServer
-from servers.exchange import Answer
 from servers.limits import Limits
 from servers.negotiation import Era
-from servers.relay import RelayConnection
-from servers.relay_hello import Hello
+from servers.relay.connection import RelayConnection
+from servers.relay.exchange import Answer
+from servers.relay.hello import Hello
 from tests.conformance import fixtures as fx
 
 

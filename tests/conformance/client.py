@@ -37,7 +37,7 @@ from servers.oauth.authorizer import Authorizer
 from servers.oauth.credential import Credential, MemoryCredentials
 from servers.oauth.discovery import Challenge, discover
 from servers.oauth.fetching import Fetcher, egress_for
-from servers.relays import Relays
+from servers.relay.relays import Relays
 
 METADATA_URL = "https://conformance-test.local/client-metadata.json"
 _AUTHORIZATIONS = 8  # more than any scenario needs, and than the retry limit allows

@@ -11,7 +11,7 @@ from domain.candidates import Candidate, Ranking
 from domain.memory import MemoryChange, ToolMemory
 from domain.sessions import SessionLimits
 from gateway.mcp.server import _found
-from gateway.presenters import search_json
+from gateway.presenters.answers import search_json
 from gateway.use_cases.search import Answer, SearchAnswer
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from domain.events import Actor, Event, Outcome, Versions
 from domain.identity import LOCAL
 from domain.log_rules import LogRules
 from domain.sessions import MemoryMode
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.use_cases.call import Call, Invocation
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.results import ResultLimits, Results

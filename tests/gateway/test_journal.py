@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import InvalidInput, StoreUnavailable
 from domain.events import Event, EventKind, Versions
-from gateway.journal import BATCH, CAPACITY, Journal
+from gateway.event_log.journal import BATCH, CAPACITY, Journal
 
 pytestmark = pytest.mark.anyio
 

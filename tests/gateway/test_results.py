@@ -19,13 +19,13 @@ from domain.errors import InvalidInput, ResultNotFound
 from domain.events import Versions
 from domain.identity import LOCAL, Principal, Role
 from domain.sessions import MemoryMode
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.results import Page, ResultLimits, Results
 from gateway.use_cases.session_options import SessionDefaults
 from gateway.use_cases.sessions import Sessions
+from servers.large_results.spool import Spool
 from servers.ports import CallResult
-from servers.spool import Spool
 from store.store import Store
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ from domain.events import Versions
 from domain.identity import Principal, Role
 from domain.memory import ToolMemory
 from domain.sessions import MemoryMode, PrunerKind
-from gateway.journal import Journal
+from gateway.event_log.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.session_options import SessionDefaults, SessionOptions
 from gateway.use_cases.sessions import MemoryEdit, Sessions

@@ -13,13 +13,13 @@ from pathlib import Path
 from tests.house.budgets import ROOT
 
 ALLOWED: Mapping[str, str] = {
-    "gateway/journal.py": "outermost loop of the event log's writer: it would stop in silence, and for ever",
+    "gateway/event_log/journal.py": "outermost loop of the event log's writer: it would stop in silence, and for ever",
     "gateway/mcp/quick_http.py": "outermost frame of a call's task: its client hears that it failed, as from uvicorn",
     "gateway/replicas.py": "outermost loop of what other gateways changed: this one would go stale in silence",
     "gateway/link.py": "outermost loop of the owner task: whoever waits for the gateway must learn why",
     "index/engines/edge_errors.py": "the engine has no exception types; what is not the engine's is raised again",
     "servers/connection.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
-    "servers/relay.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
+    "servers/relay/connection.py": "outermost loop of an owner task: whatever the SDK raises becomes a named error",
     "sync/engine.py": "outermost frame of one server's sync: a bug met on it must not hide the tools of the others",
     "tests/clients/drivers/journey.py": "other people's libraries raise what they like; the next step is taken",
     "sync/leadership.py": "outermost loop of a lease: a gateway that stops renewing would never lead again",

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from domain.errors import UpstreamUnreachable
 from domain.servers import Circuit
-from servers.breaker import Breaker
 from servers.failures import CircuitOpen
 from servers.limits import Backoff
+from servers.resilience.breaker import Breaker
 
 BACKOFF = Backoff(failures=3, first_s=1.0)
 DOWN = UpstreamUnreachable("Server 'up' is down.")

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from domain.errors import Overloaded, UpstreamTimeout
-from servers.bulkhead import Bulkhead
 from servers.limits import Caps
+from servers.resilience.bulkhead import Bulkhead
 from tests.servers.conftest import PATIENT, MakePool
 from tests.upstreams.running import stdio_server
 

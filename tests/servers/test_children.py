@@ -15,8 +15,8 @@ import pytest
 import uvloop
 
 from domain.servers import Launch, Transport, UpstreamServer
+from servers.children.stdio import INHERITED
 from servers.pool import ServerPool
-from servers.stdio import INHERITED
 from tests.servers.conftest import processes_with
 from tests.upstreams.running import ROOT, stdio_server
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.servers import Launch, Transport, UpstreamServer
-from servers import direct_http
-from servers.direct_calls import DirectCalls
+from servers.direct import http as direct_http
+from servers.direct.calls import DirectCalls
 from servers.limits import Limits
 from servers.negotiation import Era, Peer
 from servers.requests import RawRequest, stamped

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.event_stream import EventStream
-from servers.spool import Span, Spool, SpoolFile
+from servers.large_results.spool import Span, Spool, SpoolFile
 
 
 def test_comments_names_and_empty_events_are_passed_over() -> None:

@@ -15,7 +15,7 @@ from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamTimeout,
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.limits import Caps, Deadlines, Limits
 from servers.pool import ServerPool
-from servers.tls import tls_context
+from servers.transports.tls import tls_context
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.json_bytes import parse, write
+from servers.direct.json_bytes import parse, write
 
 TEXT = st.text(st.characters())  # half surrogates too: legal in JSON
 JSON = st.recursive(

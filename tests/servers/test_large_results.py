@@ -11,10 +11,10 @@ import pytest
 
 from domain.errors import UpstreamProtocolError
 from domain.servers import Transport, UpstreamServer
+from servers.large_results.readable import PLAIN, readable
+from servers.large_results.spool import Spool, SpoolFile
 from servers.limits import KIB, MIB, Caps, Limits
 from servers.pool import ServerPool
-from servers.readable import PLAIN, readable
-from servers.spool import Spool, SpoolFile
 from tests.servers.conftest import PATIENT
 from tests.upstreams.running import REFERENCES, http_upstream, lasting_reference, stdio_server
 

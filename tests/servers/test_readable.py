@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from servers.readable import JSON, PLAIN, Readable, readable, written
-from servers.spool import Span, Spool
+from servers.large_results.readable import JSON, PLAIN, Readable, readable, written
+from servers.large_results.spool import Span, Spool
 
 TEXT = 'first\nsecond "quoted" é 😀'
 BLOCK = {"type": "text", "text": TEXT}

@@ -10,10 +10,10 @@ import pytest
 from mcp import MCPError
 
 from domain.errors import InvalidInput
-from servers.exchange import Answer, Notice, Question
 from servers.limits import Limits
-from servers.relay import RelayConnection
-from servers.relay_hello import Hello
+from servers.relay.connection import RelayConnection
+from servers.relay.exchange import Answer, Notice, Question
+from servers.relay.hello import Hello
 from servers.sendable import MAX_NESTING
 from tests.servers.conftest import PATIENT
 from tests.upstreams.running import stdio_server

@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import UpstreamError, UpstreamProtocolError, UpstreamTimeout
 from servers.failures import ConnectionLost, NoConnection, NotSent, ServerFault, SessionLost, Unwilling
-from servers.retries import MOST, SHARE, Retries
+from servers.resilience.retries import MOST, SHARE, Retries
 
 UNEXECUTED = (SessionLost, NotSent, NoConnection)
 PERHAPS_EXECUTED = (ConnectionLost, ServerFault)

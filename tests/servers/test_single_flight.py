@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from servers.single_flight import SingleFlight
+from servers.resilience.single_flight import SingleFlight
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from servers import spool as module
-from servers.spool import Span, Spool, SpoolFull
+from servers.large_results import spool as module
+from servers.large_results.spool import Span, Spool, SpoolFull
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,10 @@ from mcp_types import HEADER_MISMATCH, REQUEST_TIMEOUT
 from domain.errors import UpstreamTimeout
 from gateway.mcp.transparent.capabilities import as_object
 from gateway.mcp.transparent.client import Client
-from servers.exchange import Answer, Exchange, Notice, Question
 from servers.failures import ConnectionLost, NotSent, SessionLost
-from servers.relay import LISTEN, RelayConnection
-from servers.relays import RelayLink, Relays
+from servers.relay.connection import LISTEN, RelayConnection
+from servers.relay.exchange import Answer, Exchange, Notice, Question
+from servers.relay.relays import RelayLink, Relays
 
 Hear = Callable[[Notice], Awaitable[None]]
 Ask = Callable[[Question], Awaitable[None]]

@@ -15,7 +15,7 @@ from mcp.shared.dispatcher import DispatchContext
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from servers.relay_hello import Hello
+from servers.relay.hello import Hello
 
 Context = ServerRequestContext[Any, Any]
 

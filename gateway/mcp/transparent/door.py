@@ -24,8 +24,8 @@ from gateway.mcp.transparent.client import Client, Context
 from gateway.mcp.transparent.events import SessionEvents
 from gateway.mcp.transparent.handshake_client import HandshakeSession
 from gateway.mcp.transparent.modern_client import ModernClients, known_to, unknown
-from servers.relay import LISTEN
-from servers.relays import Relays
+from servers.relay.connection import LISTEN
+from servers.relay.relays import Relays
 
 OVERLOADED = -32010
 """Try again later; in the band that the specification leaves to implementations (docs/adr/0012)."""

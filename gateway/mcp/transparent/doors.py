@@ -15,7 +15,7 @@ from domain.identity import Principal
 from domain.servers import ReviewPolicy, UpstreamServer
 from gateway.mcp.transparent.door import Door
 from servers.limits import Limits
-from servers.relays import Relays
+from servers.relay.relays import Relays
 from store.store import Store
 
 

@@ -18,9 +18,9 @@ from domain.errors import Overloaded, ToolcribError, UpstreamUnreachable
 from gateway.mcp.transparent.capabilities import as_object
 from gateway.mcp.transparent.carry import as_heard, carry, refuse
 from gateway.mcp.transparent.client import Client
-from servers.exchange import STREAM_ENDED, Notice
-from servers.relay import LISTEN
-from servers.relays import RelayLink, Relays
+from servers.relay.connection import LISTEN
+from servers.relay.exchange import STREAM_ENDED, Notice
+from servers.relay.relays import RelayLink, Relays
 
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _MOST_EARS = 4096

@@ -34,11 +34,11 @@ from gateway.mcp.transparent.capabilities import (
 from gateway.mcp.transparent.carry import as_heard, carry, follow, refuse, request_alone
 from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.modern_client import unknown
-from servers.exchange import STREAM_ENDED, Notice, Question
 from servers.negotiation import Era
-from servers.relay import LISTEN, RelayConnection
-from servers.relay_hello import Hello
-from servers.relays import RelayLink, Relays
+from servers.relay.connection import LISTEN, RelayConnection
+from servers.relay.exchange import STREAM_ENDED, Notice, Question
+from servers.relay.hello import Hello
+from servers.relay.relays import RelayLink, Relays
 
 logger = logging.getLogger(__name__)
 

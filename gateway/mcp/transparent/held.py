@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.errors import Overloaded
 from gateway.mcp.transparent.seal import LIFETIME_S
-from servers.exchange import Exchange, Question
+from servers.relay.exchange import Exchange, Question
 
 _MOST = 1024
 

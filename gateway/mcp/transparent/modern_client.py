@@ -39,11 +39,11 @@ from gateway.mcp.transparent.client import Client
 from gateway.mcp.transparent.fan_in import FanIn
 from gateway.mcp.transparent.held import Held, HeldCalls
 from gateway.mcp.transparent.seal import Seals, State
-from servers.exchange import STREAM_ENDED, Answer, Notice, Question
 from servers.failures import NotSent, SessionLost
 from servers.negotiation import Era
-from servers.relay import LISTEN, RelayConnection
-from servers.relays import RelayLink, Relays
+from servers.relay.connection import LISTEN, RelayConnection
+from servers.relay.exchange import STREAM_ENDED, Answer, Notice, Question
+from servers.relay.relays import RelayLink, Relays
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import uuid
 
 from benchmarks.report import Promise
 from domain.errors import ToolcribError
-from servers.wire import STDERR_BYTES
+from servers.transports.wire import STDERR_BYTES
 from tests.faults.parts import a_pool, seconds_of, until
 from tests.servers.conftest import processes_with
 from tests.servers.test_children import GATEWAY

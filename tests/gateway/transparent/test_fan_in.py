@@ -13,8 +13,8 @@ from mcp.client.subscriptions import SubscriptionLost, ToolsListChanged
 
 from domain.servers import Launch, Transport, UpstreamServer
 from gateway.mcp.transparent.fan_in import _Ear
-from servers.exchange import Notice
 from servers.limits import Limits
+from servers.relay.exchange import Notice
 from tests.conformance import fixtures as fx
 from tests.conformance.client import open_door
 from tests.upstreams.running import HttpUpstream, http_upstream

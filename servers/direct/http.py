@@ -20,11 +20,11 @@ import httptools
 
 from domain.servers import Transport, UpstreamServer
 from servers.event_stream import EventStream
-from servers.http import HttpFailure, HttpFault
+from servers.large_results.spool import Spool, SpoolFile, SpoolFull
 from servers.limits import Limits
-from servers.socket_options import keep_alive
-from servers.spool import Spool, SpoolFile, SpoolFull
-from servers.tls import tls_context
+from servers.transports.http import HttpFailure, HttpFault
+from servers.transports.socket_options import keep_alive
+from servers.transports.tls import tls_context
 
 KEEP_S = 4.0
 """An idle connection is closed by us: common servers do so after five seconds, and a request must not meet that."""

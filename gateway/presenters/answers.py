@@ -7,7 +7,7 @@ from typing import Any
 from domain.catalogue import SyncRun
 from domain.tools import CatalogueTool
 from gateway.case_search import reason_of
-from gateway.session_presenters import change_json
+from gateway.presenters.sessions import change_json
 from gateway.use_cases.call import CallAnswer
 from gateway.use_cases.results import Page
 from gateway.use_cases.search import Answer, Found, SearchAnswer

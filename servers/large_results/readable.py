@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from servers.json_spans import Data, items, members, text_of
-from servers.spool import Span, Spool, SpoolFile, SpoolFull
+from servers.large_results.json_spans import Data, items, members, text_of
+from servers.large_results.spool import Span, Spool, SpoolFile, SpoolFull
 
 PLAIN, JSON = "text/plain", "application/json"
 _COMPARED_BYTES = 16 * 1024 * 1024  # two texts up to this size are parsed to see whether they say the same

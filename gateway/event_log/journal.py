@@ -12,7 +12,7 @@ from typing import Protocol
 from domain.errors import ToolcribError, Unavailable
 from domain.events import Event, Versions
 from domain.log_rules import LogRules
-from gateway.log_redaction import redacted
+from gateway.event_log.redaction import redacted
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from domain.errors import UpstreamProtocolError
 from domain.servers import UpstreamServer
-from servers.json_spans import members, span
-from servers.spool import Span, Spool, SpoolFile
+from servers.large_results.json_spans import members, span
+from servers.large_results.spool import Span, Spool, SpoolFile
 
 _MARK = f"toolcrib-{secrets.token_hex(16)}"
 _LONGEST_ID = 256

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from domain.servers import Transport, UpstreamServer
-from servers.http import http_streams
+from servers.children.stdio import stdio_streams
 from servers.limits import Limits
-from servers.stdio import stdio_streams
-from servers.wire import TransportStreams, WireNotes
+from servers.transports.http import http_streams
+from servers.transports.wire import TransportStreams, WireNotes
 
 
 def open_streams(

@@ -22,13 +22,13 @@ from mcp.client.sse import sse_client
 from domain.errors import AuthorizationNeeded, UpstreamError, UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import Transport, UpstreamServer
 from servers.access import AccessTransport
+from servers.large_results.spool import Spool, SpoolFull
 from servers.limits import KIB, Limits
-from servers.socket_options import keep_alive
-from servers.spilling import Refusal, SpillingStream, put_aside
-from servers.spool import Spool, SpoolFull
-from servers.tagged_http import tagged_streams
-from servers.tls import tls_context
-from servers.wire import TransportStreams, WireNotes
+from servers.transports.socket_options import keep_alive
+from servers.transports.spilling import Refusal, SpillingStream, put_aside
+from servers.transports.tagged_http import tagged_streams
+from servers.transports.tls import tls_context
+from servers.transports.wire import TransportStreams, WireNotes
 
 SESSION_HEADER = "mcp-session-id"
 _MARK = f"toolcrib-{secrets.token_hex(16)}"

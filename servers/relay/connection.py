@@ -33,7 +33,6 @@ from mcp_types import INTERNAL_ERROR
 
 from domain.errors import InvalidInput, Overloaded, UpstreamError, UpstreamRefused
 from domain.servers import UpstreamServer
-from servers.exchange import STREAM_ENDED, Answer, Exchange, Failure, Notice, Question
 from servers.failures import (
     NotSent,
     connect_failed,
@@ -45,11 +44,12 @@ from servers.failures import (
 )
 from servers.limits import Limits
 from servers.negotiation import Era, Negotiator, Peer
-from servers.relay_hello import Hello, RawHandshake
+from servers.opening import open_streams
+from servers.relay.exchange import STREAM_ENDED, Answer, Exchange, Failure, Notice, Question
+from servers.relay.hello import Hello, RawHandshake
 from servers.requests import HeaderMap
 from servers.sendable import require_json
-from servers.transports import open_streams
-from servers.wire import StderrRing, WireNotes
+from servers.transports.wire import StderrRing, WireNotes
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from mcp.shared._context_streams import ContextSendStream, create_context_stream
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCRequest, RequestId
 
-from servers.wire import TransportStreams, WireNotes
+from servers.transports.wire import TransportStreams, WireNotes
 
 _Inbound = ContextSendStream[SessionMessage | Exception]
 

@@ -2,7 +2,7 @@
 
 It refuses to know sessions, tools and deadlines: it moves JSON-RPC lines. The SDK's own stdio client is not used: it
 inherits environment, reads lines of any length and loses a child that ignores the end of its stdin (protocol 1.3).
-Every child runs under `servers/supervisor.py`, which ends it and its descendants when we end, however we end.
+Every child runs under `servers/children/supervisor.py`, which ends it and its descendants whatever ends us.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 from domain.errors import UpstreamProtocolError, UpstreamUnreachable
 from domain.servers import UpstreamServer
 from servers.failures import message_too_large
+from servers.large_results.oversized import stand_in
+from servers.large_results.spool import SpoolFile, SpoolFull
 from servers.limits import KIB, Limits
-from servers.oversized import stand_in
-from servers.spool import SpoolFile, SpoolFull
-from servers.wire import TransportStreams, WireNotes
+from servers.transports.wire import TransportStreams, WireNotes
 
 _Inbound = anyio.abc.ObjectSendStream[SessionMessage | Exception]
 

@@ -16,14 +16,14 @@ from mcp_types import METHOD_NOT_FOUND
 
 from domain.errors import Overloaded, UpstreamError, UpstreamProtocolError, UpstreamTimeout, UpstreamUnreachable
 from domain.servers import Circuit, UpstreamServer
-from servers.bulkhead import Bulkhead
-from servers.exchange import Notice, Question
 from servers.failures import Unwilling
 from servers.limits import Limits
 from servers.negotiation import Era
-from servers.relay import RelayConnection
-from servers.relay_hello import Hello
+from servers.relay.connection import RelayConnection
+from servers.relay.exchange import Notice, Question
+from servers.relay.hello import Hello
 from servers.requests import HeaderMap
+from servers.resilience.bulkhead import Bulkhead
 from servers.upstream import breaker_of
 
 Hears = Callable[[Notice], None]

@@ -1,6 +1,6 @@
 """HTTP bodies with answers over the cap: the answer goes into the spool, a small one in its place to the SDK.
 
-Refuses to know: sessions, calls, and what becomes of what was put aside (servers/oversized.py).
+Refuses to know: sessions, calls, and what becomes of what was put aside (servers/large_results/oversized.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 
 from servers.event_stream import Event, EventStream
-from servers.oversized import stand_in
-from servers.spool import Spool, SpoolFile, SpoolFull
+from servers.large_results.oversized import stand_in
+from servers.large_results.spool import Spool, SpoolFile, SpoolFull
 
 Refusal = Callable[[str], bytes]
 """Why an answer cannot be had -> what its caller is told in its place, as a JSON-RPC message; may be nothing."""

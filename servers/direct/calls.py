@@ -1,4 +1,4 @@
-"""JSON-RPC over `servers.direct_http`: the short way of calls to servers of the current revision.
+"""JSON-RPC over `servers.direct.http`: the short way of calls to servers of the current revision.
 
 Refuses to know: connections, eras, retries. Errors are the ones of the SDK's way (servers/failures.py).
 """
@@ -13,16 +13,16 @@ from mcp import MCPError
 
 from domain.errors import UpstreamProtocolError
 from domain.servers import UpstreamServer
-from servers import json_bytes
-from servers.direct_http import DirectHttp, NotDirect, Reply, WireFailure, header_lines
+from servers.direct import json_bytes
+from servers.direct.http import DirectHttp, NotDirect, Reply, WireFailure, header_lines
 from servers.failures import from_http, request_failed
-from servers.http import HttpFailure, HttpFault
+from servers.large_results.oversized import stand_in
+from servers.large_results.spool import SpoolFile
 from servers.limits import Limits
 from servers.negotiation import Peer
-from servers.oversized import stand_in
 from servers.requests import RawRequest, stamped
-from servers.spool import SpoolFile
-from servers.wire import WireNotes
+from servers.transports.http import HttpFailure, HttpFault
+from servers.transports.wire import WireNotes
 
 _ERROR = 300
 _HEADS = 1024

@@ -1,0 +1,1 @@
+"""The stdio transport: upstream servers as children of ours, none of which outlives us."""

@@ -1,0 +1,1 @@
+"""Messages over the parsing cap: kept on disk unparsed, and read in pages."""

@@ -1,0 +1,1 @@
+"""Connections that pass everything on as it came, for the transparent profile."""

@@ -1,0 +1,1 @@
+"""Breaker, bulkhead, retries, single flight: how one bad server is kept from harming the others."""
