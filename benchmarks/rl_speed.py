@@ -38,7 +38,7 @@ def main() -> None:
         folder = Path(temporary)
         steps = write_log(folder / "log.jsonl", wanted)
         began = time.perf_counter()
-        train_on_log(folder / "log.jsonl", folder / "policy", "hdpo", [], resume=False)
+        train_on_log(folder / "log.jsonl", folder / "policy", [], resume=False)
         training = time.perf_counter() - began
         embedded = EmbeddedScorer.open(folder / "policy")
         apart = disagreement(load(folder / "policy" / CHECKPOINT).eval(), embedded)

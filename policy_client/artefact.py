@@ -1,7 +1,7 @@
 """A policy on disk: `policy.onnx` and `manifest.json`, and what has to fit before one is used.
 
-The manifest says what the policy was trained on and with, and the SHA-256 of the model beside it. Refuses to know:
-torch, and how a policy was trained.
+The manifest says what the policy was trained on and with, and the SHA-256 of the model and of every file that it needs
+beside it: a text policy has its `tokenizer.json` there. Refuses to know: torch, and how a policy was trained.
 """
 
 from __future__ import annotations
@@ -14,20 +14,29 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import InvalidInput
-from policy_client.scorer_features import SCHEMA
+from policy_client import scorer_features, text_form
 
-MODEL, MANIFEST = "policy.onnx", "manifest.json"
+MODEL, MANIFEST, TOKENIZER = "policy.onnx", "manifest.json", "tokenizer.json"
 FORM = 1
+
+SCORER, TEXT = "scorer", "text"
+SCHEMAS: Mapping[str, str] = {SCORER: scorer_features.SCHEMA, TEXT: text_form.SCHEMA}
+"""Kind of policy -> what names the features, or texts, that this version gives it."""
+
+_NEEDED: Mapping[str, tuple[str, ...]] = {SCORER: (), TEXT: (TOKENIZER,)}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`data`: SHA-256 of the export, or the name of the family. `metrics`: what was measured, by name."""
+    """`data`: SHA-256 of the export, or the name of the family. `metrics`: what was measured, by name. `files`: name ->
+    SHA-256 of what the model needs beside it.
+    """
 
     kind: str  # scorer or text
     model_sha256: str
     data: str
-    features: str = SCHEMA
+    features: str = scorer_features.SCHEMA
+    files: Mapping[str, str] = field(default_factory=dict)
     form: int = FORM
     made_at: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -43,21 +52,24 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
-def verified(folder: Path, kind: str = "scorer") -> tuple[Path, Manifest]:
+def verified(folder: Path, kind: str = SCORER) -> tuple[Path, Manifest]:
     """The model of a policy that fits this version. Raises InvalidInput, saying what does not fit."""
     manifest = _read(folder)
     model = folder / MODEL
     if manifest.kind != kind:
         raise InvalidInput(f"The policy in {folder} is of kind {manifest.kind!r} and a {kind} is wanted here.")
-    if manifest.features != SCHEMA:
+    if manifest.features != SCHEMAS[kind]:
         raise InvalidInput(
-            f"The policy in {folder} was trained on other features ({manifest.features}, this version has {SCHEMA}); "
-            "train it again."
+            f"The policy in {folder} was trained on other features ({manifest.features}, this version has "
+            f"{SCHEMAS[kind]}); train it again."
         )
     if not model.is_file():
         raise InvalidInput(f"The policy in {folder} has no {MODEL}; copy the whole folder, or train it again.")
     if digest(model) != manifest.model_sha256:
         raise InvalidInput(f"{model} is not the model that {MANIFEST} speaks of; it was changed or cut off.")
+    for name in _NEEDED[kind]:
+        if not (folder / name).is_file() or digest(folder / name) != manifest.files.get(name):
+            raise InvalidInput(f"{folder / name} is missing, or not the file that {MANIFEST} speaks of.")
     return model, manifest
 
 

@@ -18,7 +18,7 @@ app = typer.Typer()
 
 def require_extra() -> None:
     """Raises InvalidInput where the parts that only training needs are not installed."""
-    missing = [name for name in ("torch", "onnxscript", "tensorboard") if find_spec(name) is None]
+    missing = [name for name in ("torch", "onnxscript", "tensorboard", "transformers") if find_spec(name) is None]
     if missing:
         raise InvalidInput(f"Training needs {', '.join(missing)}; install the extra: pip install 'toolcrib[rl]'.")
 
@@ -47,21 +47,30 @@ def train(
     log: Annotated[
         Path | None, typer.Option("--log", help="What `toolcrib rl export` wrote; none: simulated rooms.")
     ] = None,
-    reward: Annotated[str, typer.Option(help="Preset: otc, adareasoner, hdpo, orchestra, toolstar, spear.")] = "hdpo",
+    policy: Annotated[
+        str, typer.Option("--policy", help="scorer, of numbers, or text, of what tools say of themselves.")
+    ] = "scorer",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. epochs=8, advantage=grpo.")
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. epochs=8, reward=hdpo; docs/rl names them.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the checkpoint in the folder.")] = False,  # noqa: FBT002
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,  # noqa: FBT002
 ) -> None:
-    """Train the scorer on a log, or in simulated tool rooms, and keep it as ONNX with a manifest."""
+    """Train a policy on a log, or the scorer in simulated tool rooms, and keep it as ONNX with a manifest."""
+    if policy not in {"scorer", "text"}:
+        raise InvalidInput(f"No policy is called {policy!r}; it is scorer or text.")
     require_extra()
     from rl.training.command import show, train_in_rooms, train_on_log  # noqa: PLC0415 - torch
+    from rl.training.text_command import train_text_on_log  # noqa: PLC0415 - torch
 
-    if log is None:
+    if policy == "text" and log is None:
+        raise InvalidInput("The text policy is trained on a log: name what `toolcrib rl export` wrote with --log.")
+    if policy == "text" and log is not None:
+        manifest = train_text_on_log(log, out, settings or [], resume=resume)
+    elif log is None:
         manifest = train_in_rooms(out, settings or [], resume=resume)
     else:
-        manifest = train_on_log(log, out, reward, settings or [], resume=resume)
+        manifest = train_on_log(log, out, settings or [], resume=resume)
     show(manifest, out, as_json=as_json)
 
 

@@ -27,14 +27,14 @@ from rl.training.settings import shown, with_settings
 FAMILY = "simulated family"
 
 
-def train_on_log(log: Path, out: Path, reward: str, settings: Sequence[str], *, resume: bool) -> Manifest:
+def train_on_log(log: Path, out: Path, settings: Sequence[str], *, resume: bool) -> Manifest:
     """Raises InvalidInput, before anything is trained, for a log, a setting or a checkpoint that will not do."""
     options = with_settings(offline.Offline(), settings)
     export = read_export(log)
     require_one_version(export.steps)
     steps = scorer_steps(export.steps)
     played = episodes(export.steps)
-    preset = preset_named(reward)
+    preset = preset_named(options.reward)
     vector = preset([played[name] for name in steps.sessions])
     returns(steps, dict(zip(steps.sessions, vector.total().tolist(), strict=True)))
     data = offline.Data(steps, vector, tuple(played[name].task for name in steps.sessions))
@@ -43,7 +43,7 @@ def train_on_log(log: Path, out: Path, reward: str, settings: Sequence[str], *, 
         trained = offline.train(
             data, options, lambda epoch: curves.draw(epoch.number, {"loss": epoch.loss, "value": epoch.value}), scorer
         )
-    origin = Origin(export.digest, {**shown(options), "reward": reward}, curves.last)
+    origin = Origin(export.digest, shown(options), curves.last)
     return keep(trained, out, origin)
 
 

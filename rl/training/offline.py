@@ -7,7 +7,6 @@ sides, so a policy that has moved far learns nothing more from a step). Nothing 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +20,7 @@ from rl.advantages.rollouts import ABSENT, Rollouts
 from rl.data.scorer_steps import ScorerSteps
 from rl.policies.scorer import Scorer, Shape, masked
 from rl.rewards.presets import RewardVector
+from rl.training.groups import groups
 from rl.training.losses import Clip, clipped_policy_gradient, entropy
 
 _TINY = 1e-6
@@ -30,6 +30,7 @@ _TINY = 1e-6
 class Offline:
     """What the fields are is what `toolcrib rl train --help` says of them."""
 
+    reward: str = "hdpo"  # preset: otc, adareasoner, hdpo, orchestra, toolstar, spear
     epochs: int = 4  # over all steps
     minibatch: int = 512  # steps
     rate: float = 1e-3  # of Adam, falling to a tenth along a line
@@ -99,17 +100,10 @@ def advantages(data: Data, estimator: str) -> np.ndarray:
     nodes = np.full((len(steps.sessions), int(steps.place.max()) + 1), ABSENT)
     nodes[steps.session, steps.place] = np.arange(len(steps))
     rewards = {name: np.asarray(value, np.float64) for name, value in data.rewards.values.items()}
-    rollouts = Rollouts(_groups(data.tasks), nodes, rewards, weights=dict(data.rewards.weights))
+    rollouts = Rollouts(groups(data.tasks), nodes, rewards, weights=dict(data.rewards.weights))
     found = estimator_named(estimator)(rollouts)[steps.session, steps.place]
     scaled: np.ndarray = (found / (found.std() + _TINY)).astype(np.float32)
     return scaled
-
-
-def _groups(tasks: tuple[str, ...]) -> np.ndarray:
-    """A number per task; tasks played once are compared with each other."""
-    played = Counter(tasks)
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(task, len(numbers) + 1) if played[task] > 1 else 0 for task in tasks])
 
 
 def _tensors(steps: ScorerSteps) -> Mapping[str, Tensor]:

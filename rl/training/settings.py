@@ -9,8 +9,9 @@ from typing import TypeVar
 from domain.errors import InvalidInput
 from rl.training.offline import Offline
 from rl.training.on_policy import OnPolicy
+from rl.training.text_options import TextOptions
 
-Options = TypeVar("Options", Offline, OnPolicy)
+Options = TypeVar("Options", Offline, OnPolicy, TextOptions)
 
 _PLAIN = {"int": int, "float": float, "str": str}
 
@@ -30,6 +31,6 @@ def with_settings(options: Options, given: Sequence[str]) -> Options:
     return replace(options, **changes)  # type: ignore[arg-type]  # checked above
 
 
-def shown(options: Offline | OnPolicy) -> dict[str, int | float | str]:
+def shown(options: Offline | OnPolicy | TextOptions) -> dict[str, int | float | str]:
     """The plain fields, for manifests and help."""
     return {field.name: getattr(options, field.name) for field in fields(options) if str(field.type) in _PLAIN}

@@ -1,0 +1,70 @@
+"""`toolcrib rl train --policy text`: a log and the tools' texts, to a policy folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from domain.errors import InvalidInput
+from index.evaluation.dataset import read_tools
+from policy_client.artefact import Manifest
+from rl.data.checks import require_one_version
+from rl.data.reading import read_export
+from rl.data.text_steps import TextDecision, pairs, text_decisions
+from rl.policies.keeping import Origin
+from rl.policies.text import begun
+from rl.policies.text_keeping import keep_text, load_text
+from rl.training.curves import Curves
+from rl.training.settings import shown, with_settings
+from rl.training.text_gradient import train_on_decisions
+from rl.training.text_options import METHODS, TextOptions, TextProgress, device_named, planned
+from rl.training.text_pairs import train_on_pairs
+
+
+def train_text_on_log(log: Path, out: Path, settings: Sequence[str], *, resume: bool) -> Manifest:
+    """Raises InvalidInput, before anything is trained, for a log, a setting or a checkpoint that will not do."""
+    options = with_settings(TextOptions(), settings)
+    if options.method not in METHODS:
+        raise InvalidInput(f"The text policy is trained by {' or '.join(METHODS)}, not by {options.method!r}.")
+    device_named(options.device)
+    export = read_export(log)
+    require_one_version(export.steps)
+    described = _descriptions(Path(options.catalogue)) if options.catalogue else {}
+    found = text_decisions(export.steps, described, options.slots)
+    made = pairs(found) if options.method == "dpo" else []
+    judged = [] if made else _weighable(found)
+    policy, reader = load_text(out) if resume else begun(Path(options.start) if options.start else None)
+    with Curves(
+        out / "curves", planned([one.state for one in made or judged], options), Console(stderr=True)
+    ) as curves:
+
+        def watch(progress: TextProgress) -> None:
+            curves.draw(progress.number, {"loss": progress.loss})
+
+        if made:
+            metrics = train_on_pairs(policy, reader, made, options, watch)
+        else:
+            metrics = train_on_decisions(policy, reader, judged, options, watch)
+    return keep_text(policy, reader, out, Origin(export.digest, shown(options), {**curves.last, **metrics}))
+
+
+def _weighable(found: Sequence[TextDecision]) -> list[TextDecision]:
+    """The judged decisions. Raises InvalidInput where there is none, and where a propensity is missing."""
+    judged = [decision for decision in found if decision.worth is not None]
+    if not judged:
+        raise InvalidInput(
+            f"None of the {len(found)} decisions was judged; POST /sessions/{{id}}/feedback says how one turned out."
+        )
+    missing = sum(decision.propensity is None for decision in judged)
+    if missing:
+        raise InvalidInput(
+            f"{missing} of {len(judged)} decisions have no propensity: an agent's own choices cannot be re-weighted. "
+            "Train with --set method=dpo, which needs none."
+        )
+    return judged
+
+
+def _descriptions(catalogue: Path) -> dict[str, str]:
+    return {tool.tool_id: str(tool.document.raw.get("description") or "") for tool in read_tools(catalogue)}
