@@ -38,9 +38,15 @@ def worth(entry: MemoryEntry, turn: int, evidence: Collection[str] = frozenset()
 
 
 def by_worth(entries: Iterable[MemoryEntry], turn: int, evidence: Collection[str] = frozenset()) -> list[MemoryEntry]:
-    """The first to leave first: given back, then the least worth; the tool id decides between equals."""
+    """The first to leave first: given back, then the least worth, but what `turn` itself found or called last of all;
+    the tool id decides between equals.
+    """
     value: Worth = partial(worth, turn=turn, evidence=evidence)
-    return sorted(entries, key=lambda entry: (not entry.released, value(entry), entry.tool_id))
+
+    def place(entry: MemoryEntry) -> tuple[bool, bool, float, str]:
+        return not entry.released, entry.seen_turn == turn, value(entry), entry.tool_id
+
+    return sorted(entries, key=place)
 
 
 def by_last_use(entries: Iterable[MemoryEntry]) -> list[MemoryEntry]:

@@ -24,7 +24,7 @@ class MemoryMode(StrEnum):
     WORKFLOW = "workflow"  # every turn a pruner does, then a searcher searches; the agent does neither
     HYBRID = "hybrid"  # every turn a pruner does; the agent searches
     LRU = "lru"  # those unused for some turns leave, and at the limit the least recently used
-    CACHE_AWARE = "cache_aware"  # nobody between watermarks, then a batch: a prompt cache keeps its prefix
+    CACHE_AWARE = "cache_aware"  # nobody between watermarks, then a batch; the turn and the agent both search
     PASSTHROUGH = "passthrough"  # nobody: a small catalogue is held as a whole
 
     @property
@@ -36,6 +36,13 @@ class MemoryMode(StrEnum):
     def asks_pruner(self) -> bool:
         """Whether a pruner decides at every turn: a rule, a policy or a model, as the session says."""
         return self in {MemoryMode.WORKFLOW, MemoryMode.HYBRID}
+
+    @property
+    def searches_at_turn(self) -> bool:
+        """Whether an announced turn searches for what its messages need. `cache_aware` does beside its agent: what is
+        appended keeps the prompt cache, and an agent that searches for something else spoils nothing.
+        """
+        return self in {MemoryMode.WORKFLOW, MemoryMode.CACHE_AWARE}
 
     @property
     def system_tools(self) -> int:

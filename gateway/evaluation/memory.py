@@ -184,25 +184,33 @@ class _Run:
         return self._summary(turns)
 
     async def _answer(self, turn: DialogueTurn, dice: random.Random) -> None:
-        self._bind()
         self._clock += 1.0
+        of_turn: Sequence[str] = ()
+        if self._memory.mode.searches_at_turn:
+            of_turn = await RuleSearcher()(self._memory, [turn.text])
+        found = await self._search(of_turn)
+        self._bind()
         self._apply(self._memory.add(self._entry(name, "call") for name in self._agent.recalls(self._now(turn, dice))))
         now = self._now(turn, dice)
         asks = self._agent.asks(now)
-        if self._memory.mode is MemoryMode.WORKFLOW:
-            asks = await RuleSearcher()(self._memory, [turn.text])
-        found: dict[str, None] = {}
-        for query in asks:
-            answer = await self._found(query)
-            found.update(dict.fromkeys(answer))
-            self._apply(self._memory.add(self._entry(tool_id, f"search: {query}"[:120]) for tool_id in answer))
+        found |= await self._search(asks)
         if asks:
             self._bind()
+        if asks or of_turn:
             wanted = self._agent.wants(now)
             self._counts.found_all = all(turn.held_of(gold, found) for gold in wanted) if wanted else None
         self._use(turn)
         self._counts.peak = len(self._memory)
         self._apply(self._memory.remove(self._agent.returns(self._now(turn, dice))))
+
+    async def _search(self, queries: Sequence[str]) -> dict[str, None]:
+        """What was found, all of it offered to the memory."""
+        found: dict[str, None] = {}
+        for query in queries:
+            answer = await self._found(query)
+            found.update(dict.fromkeys(answer))
+            self._apply(self._memory.add(self._entry(tool_id, f"search: {query}"[:120]) for tool_id in answer))
+        return found
 
     def _use(self, turn: DialogueTurn) -> None:
         """Call what is needed and held."""

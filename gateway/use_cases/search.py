@@ -31,13 +31,16 @@ _REASON_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One search call. `mint` opens a session when none is given (the MCP surface does)."""
+    """One search call. `mint` opens a session when none is given (the MCP surface does). `by_turn`: no agent asks, but
+    the turn of its session.
+    """
 
     queries: tuple[str, ...]
     k: int | None = None
     session_id: str | None = None
     profile: str | None = None
     mint: bool = False
+    by_turn: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.queries) <= MAX_QUERIES:
@@ -143,7 +146,7 @@ class Search:
                 session_id = (await self._sessions.open(principal)).id
             if session_id is not None:
                 reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
-                memory = await self._sessions.remember(principal, session_id, answer.tools, reason)
+                memory = await self._sessions.remember(principal, session_id, answer.tools, reason, by_turn=ask.by_turn)
         except StoreUnavailable:  # found is found; what it could not be put into is said
             answer = answer.without("memory")
         took_ms = (time.perf_counter() - started) * 1e3

@@ -33,7 +33,7 @@ _REMOVAL_TOKENS = 30
 
 @dataclass(frozen=True, slots=True)
 class TurnBegun:
-    """A turn that was announced: what left, what to search for (`workflow`; else the agent does), what failed."""
+    """A turn that was announced: what left, what it searches for (in modes that do), what failed."""
 
     session: Session
     change: MemoryChange
@@ -111,9 +111,11 @@ class Sessions:
         await self._store.sessions.forget(principal.tenant, _owner(principal), session_id, steady_time())
 
     async def remember(
-        self, principal: Principal, session_id: str, tools: Sequence[ServedTool], reason: str
+        self, principal: Principal, session_id: str, tools: Sequence[ServedTool], reason: str, *, by_turn: bool = False
     ) -> MemoryChange:
-        """Take found tools into the memory, in a new turn where nobody announces turns. Raises SessionNotFound."""
+        """Take found tools into the memory, in a new turn where nobody announces turns. `by_turn`: a turn searched, so
+        no model asked or reads an answer. Raises SessionNotFound.
+        """
         now = steady_time()
         entries = [_entry(tool, reason, now) for tool in tools]
         coming = {entry.tool_id for entry in entries}
@@ -130,13 +132,12 @@ class Sessions:
             return begun.then(begun.memory.add(entries))
 
         def note(ledger: Ledger) -> Ledger:
-            # In `workflow` the turn searches: its agent neither asks nor reads an answer.
-            return ledger if session.mode is MemoryMode.WORKFLOW else ledger.asked(sum(tool.tokens for tool in tools))
+            return ledger if by_turn else ledger.asked(sum(tool.tokens for tool in tools))
 
         return await self._update(principal, session_id, apply, reason, note)
 
     async def begin_turn(self, principal: Principal, session_id: str, messages: Sequence[str]) -> TurnBegun:
-        """Announce a turn: prune, and in `workflow` say what to search for. Raises SessionNotFound."""
+        """Announce a turn: prune, and say what to search for where the mode does. Raises SessionNotFound."""
         session, seen = await self.show(principal, session_id)
         verdict = await self._deciders.prune(session.pruner, seen, messages)
 
@@ -145,7 +146,7 @@ class Sessions:
             return replace(begun, memory=_bound(memory, begun.memory))
 
         change = await self._update(principal, session_id, apply, "turn", Ledger.worked)
-        if session.mode is not MemoryMode.WORKFLOW:
+        if not session.mode.searches_at_turn:
             return TurnBegun(session, change, degraded=verdict.degraded)
         search = await self._deciders.search_for(session.pruner, change.memory, messages)
         return TurnBegun(session, change, search.names, (*verdict.degraded, *search.degraded))

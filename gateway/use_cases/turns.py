@@ -61,7 +61,7 @@ class Turns:
         answers: tuple[Answer, ...] = ()
         queries = tuple(query[:MAX_QUERY_CHARS] for query in begun.queries if query.strip())[:MAX_QUERIES]
         if queries:
-            found = await self._search(principal, Ask(queries, k, session_id))
+            found = await self._search(principal, Ask(queries, k, session_id, by_turn=True))
             answers = found.answers
             if found.memory is not None:
                 begun = replace(begun, change=begun.change.then(found.memory))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.memory import ToolMemory
 from domain.memory_entries import MemoryEntry
@@ -84,6 +86,28 @@ def test_cache_aware_changes_nothing_below_its_high_watermark_and_then_leaves_a_
     full = quiet.add([entry("t8")]).memory
     assert len(due(full)) == 6
     assert list(begin_turn(full, due(full)).memory.entries) == ["t6", "t7", "t8"]
+
+
+@given(
+    mode=st.sampled_from([MemoryMode.HYBRID, MemoryMode.LRU, MemoryMode.CACHE_AWARE]),
+    used=st.lists(st.sampled_from(range(12)), max_size=40),
+    found=st.sets(st.sampled_from(range(20)), min_size=1, max_size=5),
+    later=st.lists(st.integers(20, 40), max_size=12),
+)
+def test_what_this_turn_found_outstays_whatever_came_before_it(
+    mode: MemoryMode, used: list[int], found: set[int], later: list[int]
+) -> None:
+    """However often older tools were called, and however badly the agent searches afterwards."""
+    held = holding(mode, *(f"t{n}" for n in range(12)), limits=SessionLimits(12 + mode.system_tools))
+    for n in used:
+        held = held.used(f"t{n}", n)
+    held = begin_turn(held, (), announced=True).memory.add([entry(f"t{n}") for n in sorted(found)]).memory
+    for n in later:
+        before = held
+        held = held.add([entry(f"t{n}")]).memory
+        gone = before.entries.keys() - held.entries.keys()
+        older = {name for name, one in held.entries.items() if one.seen_turn < held.turn}
+        assert not older or not gone & {f"t{number}" for number in found}
 
 
 def test_cache_aware_has_watermarks_on_tokens_too() -> None:

@@ -71,6 +71,29 @@ async def test_a_hybrid_turn_binds_the_search_and_leaves_it_to_the_agent(http: h
     assert answer["names"] == ["search_tools", "files__weather"]
 
 
+async def test_a_cache_aware_turn_appends_what_its_message_needs_and_leaves_the_agent_its_search(
+    http: httpx2.AsyncClient,
+) -> None:
+    session = await opened(http, mode="cache_aware")
+    first = await turn(http, session, "the weather", k=1)
+    await http.post("/search", json={"queries": ["an invoice"], "k": 1, "session_id": session})
+    second = await turn(http, session, "translate this", k=1)
+    assert (first["queries"], second["queries"]) == (["the weather"], ["translate this"])
+    assert first["names"] == ["search_tools", "remove_tools", "files__weather"]
+    assert second["names"] == [*first["names"], "files__invoice", "files__translate"]
+
+
+@pytest.mark.parametrize("mode", ["workflow", "cache_aware"])
+async def test_a_search_of_the_turn_s_own_is_no_request_of_the_agent_s(http: httpx2.AsyncClient, mode: str) -> None:
+    session = await opened(http, mode=mode)
+    await turn(http, session, "the weather", k=1)
+    by_turn = (await http.get(f"/sessions/{session}/memory")).json()["ledger"]
+    await http.post("/search", json={"queries": ["the weather"], "k": 1, "session_id": session})
+    by_agent = (await http.get(f"/sessions/{session}/memory")).json()["ledger"]
+    assert by_turn["extra_turns"] == 0
+    assert by_agent["extra_turns"] == 1
+
+
 async def test_what_a_search_within_the_turn_found_is_bound_without_a_new_turn(http: httpx2.AsyncClient) -> None:
     session = await opened(http, mode="hybrid")
     await turn(http, session, "hello")
