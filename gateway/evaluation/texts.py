@@ -43,7 +43,13 @@ class TextVectors:
 
 
 async def searched(
-    tools: Sequence[LabelledTool], queries: Sequence[str], embedder: Embedder, cache: Path, progress: Progress
+    tools: Sequence[LabelledTool],
+    queries: Sequence[str],
+    embedder: Embedder,
+    cache: Path,
+    progress: Progress,
+    *,
+    profile: str = "hybrid",
 ) -> dict[str, Vectors]:
     """Query -> what the product's own search gives each tool, shape (tools,). Closes `embedder`."""
     numbers = {tool.tool_id: number for number, tool in enumerate(tools)}
@@ -54,7 +60,7 @@ async def searched(
             await _fill(index, tools)
             for start in range(0, len(queries), _ASK):
                 asked = tuple(queries[start : start + _ASK])
-                for ranking in await index.search(SearchRequest(_TENANT, asked, DEPTH)):
+                for ranking in await index.search(SearchRequest(_TENANT, asked, DEPTH, profile)):
                     scores = found[ranking.query] = np.zeros(len(tools), dtype=np.float32)
                     for candidate in ranking.candidates:
                         scores[numbers[candidate.tool_id]] = candidate.score

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from index.adapter.adapter import Adapter
-from index.adapter.evidence import FEATURES, CaseBank, Floats, Numbers, Vectors, features
+from index.adapter.evidence import CaseBank, Floats, Numbers, Vectors, features
 from rl.data.checks import require_decisions, require_propensities, require_rewards
 from rl.data.decisions import Decision
+from rl.logistic_regression import logistic_regression
 
 MOST_ROWS = 42_000
 """Decisions that the weights are fitted on; the case bank takes all."""
@@ -25,8 +26,6 @@ MOST_WEIGHT = 20.0
 
 RIDGE = 1.0
 _BLOCK = 250
-_ROUNDS = 30
-_ENOUGH = 1e-5
 
 
 def fit_adapter(
@@ -42,7 +41,7 @@ def fit_adapter(
     tool_of = {tool_id: number for number, tool_id in enumerate(tools)}
     bank = CaseBank(np.stack([vectors[query] for query in queries]), _outcomes(found, query_of, tool_of))
     rows, rewards = _rows(found, bank, query_of, tool_of)
-    return Adapter(tuple(tools), bank, _logistic_regression(rows, rewards), embedder, dict(facts or {}))
+    return Adapter(tuple(tools), bank, logistic_regression(rows, rewards, ridge=RIDGE), embedder, dict(facts or {}))
 
 
 def _outcomes(found: Sequence[Decision], query_of: Mapping[str, int], tool_of: Mapping[str, int]) -> Vectors:
@@ -78,17 +77,3 @@ def _row(decision: Decision, tool_of: Mapping[str, int], near: Vectors, chosen: 
     scores = np.array([candidate.score for candidate in decision.candidates])
     numbers: Numbers = np.array([tool_of.get(candidate.tool_id, 0) for candidate in decision.candidates])
     return np.asarray(features(scores, numbers, near, chosen)[decision.chosen])
-
-
-def _logistic_regression(rows: Floats, rewards: Floats) -> Floats:
-    """Newton's method; rewards between 0 and 1 count as shares of success."""
-    weights = np.zeros(FEATURES)
-    for _ in range(_ROUNDS):
-        likely = 0.5 * (1.0 + np.tanh(0.5 * (rows @ weights)))
-        gradient = rows.T @ (rewards - likely) - RIDGE * weights
-        curvature = (rows * (likely * (1 - likely))[:, None]).T @ rows + RIDGE * np.eye(FEATURES)
-        step = np.linalg.solve(curvature, gradient)
-        weights += step
-        if np.abs(step).max() < _ENOUGH:
-            break
-    return weights

@@ -5,7 +5,7 @@ Only the choice that was made is judged, as in a real log; what the other candid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,27 +28,44 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Who chose: a softmax over the scores, now and then (`epsilon`) anything."""
+    """Who chose: a softmax over the scores; now and then (`epsilon`) anything; in a share of the decisions (`canary`) a
+    policy that is tried out.
+    """
 
     temperature: float = 0.15
     epsilon: float = 0.1
+    canary: float = 0.0
 
-    def probabilities(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Shape of `scores`; sums to 1, and is at least epsilon / candidates everywhere."""
+    def probabilities(self, scores: npt.NDArray[np.float64], tried: int | None = None) -> npt.NDArray[np.float64]:
+        """Shape of `scores`; sums to 1, and is at least epsilon / candidates everywhere. `tried`: what the policy that
+        is tried out would choose; without one it has no share.
+        """
         weights = np.exp((scores - scores.max()) / self.temperature)
-        return np.asarray((1 - self.epsilon) * weights / weights.sum() + self.epsilon / len(scores))
+        canary = self.canary if tried is not None else 0.0
+        likely = (1 - self.epsilon - canary) * weights / weights.sum() + self.epsilon / len(scores)
+        if tried is not None:
+            likely[tried] += canary
+        return np.asarray(likely)
 
 
 def logged(
-    queries: Sequence[Labelled], dice: np.random.Generator, behaviour: Behaviour | None = None
+    queries: Sequence[Labelled],
+    dice: np.random.Generator,
+    behaviour: Behaviour | None = None,
+    tried: Mapping[str, int] | None = None,
 ) -> list[Decision]:
-    """One judged decision per query that has candidates."""
+    """One judged decision per query that has candidates. `tried`: per query the place of the tool that the policy
+    which is tried out would choose.
+    """
     behaviour = behaviour or Behaviour()
+    tried = tried or {}
     made = []
     for asked in queries:
         if not asked.candidates:
             continue
-        likely = behaviour.probabilities(np.array([candidate.score for candidate in asked.candidates]))
+        likely = behaviour.probabilities(
+            np.array([candidate.score for candidate in asked.candidates]), tried.get(asked.query)
+        )
         chosen = int(dice.choice(len(likely), p=likely))
         made.append(Decision(asked.query, asked.candidates, chosen, float(likely[chosen]), float(asked.right[chosen])))
     return made

@@ -53,7 +53,7 @@ def logged_under(found: Sequence[Decision], target: Target) -> Logged:
     require_propensities(found)
     require_rewards([decision.reward for decision in found])
     probabilities = [target(decision) for decision in found]
-    models = cross_fitted(found)
+    models = cross_fitted(found, probabilities)
     return Logged(
         reward=np.array([decision.reward for decision in found], dtype=float),
         propensity=np.array([decision.propensity for decision in found], dtype=float),

@@ -16,7 +16,8 @@ from gateway.cli.rl import app as rl
 from rl.cli import app
 from rl.data.decisions import decisions
 from rl.ope.command import evaluate_log
-from rl.ope.reward_model import RewardModel
+from rl.ope.reward_model import RewardModel, cross_fitted
+from rl.ope.targets import softmax
 from tests.rl.logs import TOOLS, a_choice, a_judgement, written
 
 WORTH = {"a": 0.8, "b": 0.4, "c": 0.1}
@@ -77,6 +78,21 @@ def test_the_rooms_command_stands_beside_the_gateways_own(tmp_path: Path, monkey
 
 def test_the_reward_model_fits_the_rows_that_it_predicts_with() -> None:
     found = decisions(a_log(30))
-    model = RewardModel(found)
-    for decision in found:
-        assert np.allclose(model._features(decision)[decision.chosen], model._of_chosen(decision))
+    likely = [softmax(1.0)(decision) for decision in found]
+    model = RewardModel(found, likely)
+    for decision, p in zip(found, likely, strict=True):
+        assert np.allclose(model._features(decision, p)[decision.chosen], model._of_chosen(decision, p))
+
+
+def test_the_reward_model_is_right_about_the_evaluated_policy_s_choices_where_the_log_seldom_made_them() -> None:
+    """Whatever shows nothing of why: the policy takes the second of two candidates that look alike, and is right."""
+    dice = np.random.default_rng(3)
+    found, likely = [], []
+    for number in range(4000):
+        chosen = int(dice.random() < 0.05)
+        step = a_choice(number, TOOLS[chosen], propensity=(0.95, 0.05)[chosen])
+        reward = float(dice.random() < (0.3, 0.9)[chosen])
+        found += decisions([step, a_judgement(number, reward)])
+        likely.append(np.array([0.0, 1.0, 0.0]))
+    expected = cross_fitted(found, likely)
+    assert abs(np.mean([q[1] for q in expected]) - 0.9) < 0.05
