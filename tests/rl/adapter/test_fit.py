@@ -39,12 +39,11 @@ def test_it_learns_from_judged_choices_what_retrieval_did_not_know() -> None:
 def test_a_canary_decides_its_share_and_the_log_says_with_what_probability() -> None:
     train, _ = a_world(6000)
     log = logged(train, np.random.default_rng(3), Behaviour(0.1, 0.05, 0.2), {asked.query: 2 for asked in train})
-    alone = Behaviour(0.1, 0.05).probabilities(np.array([1.0, 0.8, 0.6]))
     third = [decision for decision in log if decision.chosen == 2]
-    assert {decision.propensity for decision in third} == {
-        pytest.approx(0.2 + (0.75 / 0.95) * (alone[2] - 0.05 / 3) + 0.05 / 3)
-    }
-    assert abs(len(third) / len(log) - (third[0].propensity or 0.0)) < 0.02
+    softmax = np.exp(np.array([0.0, -2.0, -4.0]))
+    expected = 0.75 * softmax[2] / softmax.sum() + 0.05 / 3 + 0.2
+    assert all(decision.propensity == pytest.approx(expected) for decision in third)
+    assert abs(len(third) / len(log) - expected) < 0.02
 
 
 def test_a_simulated_log_says_with_what_probability_it_chose_and_survives_the_export() -> None:
