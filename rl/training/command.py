@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
+from domain.errors import InvalidInput
 from policy_client.artefact import Manifest
 from rl.data.checks import require_one_version
 from rl.data.reading import read_export
+from rl.data.scorer_pairs import sibling_pairs
 from rl.data.scorer_steps import returns, scorer_steps
 from rl.envs.family import instances
 from rl.envs.play import play
@@ -22,14 +25,18 @@ from rl.rewards.presets import preset_named
 from rl.training import offline, on_policy
 from rl.training.collecting import greedy
 from rl.training.curves import Curves
+from rl.training.pairs import train_on_pairs
 from rl.training.settings import shown, with_settings
 
 FAMILY = "simulated family"
+METHODS = ("gradient", "dpo")
 
 
 def train_on_log(log: Path, out: Path, settings: Sequence[str], *, resume: bool) -> Manifest:
     """Raises InvalidInput, before anything is trained, for a log, a setting or a checkpoint that will not do."""
     options = with_settings(offline.Offline(), settings)
+    if options.method not in METHODS:
+        raise InvalidInput(f"The scorer is trained on a log by {' or '.join(METHODS)}, not by {options.method!r}.")
     export = read_export(log)
     require_one_version(export.steps)
     steps = scorer_steps(export.steps)
@@ -37,12 +44,20 @@ def train_on_log(log: Path, out: Path, settings: Sequence[str], *, resume: bool)
     preset = preset_named(options.reward)
     vector = preset([played[name] for name in steps.sessions])
     returns(steps, dict(zip(steps.sessions, vector.total().tolist(), strict=True)))
+    success = np.array([_judged(played[name].success) for name in steps.sessions])
+    made = sibling_pairs(steps, success) if options.method == "dpo" else None
     data = offline.Data(steps, vector, tuple(played[name].task for name in steps.sessions))
     scorer = _resumed(out, resume=resume)
     with Curves(out / "curves", options.epochs, Console(stderr=True)) as curves:
-        trained = offline.train(
-            data, options, lambda epoch: curves.draw(epoch.number, {"loss": epoch.loss, "value": epoch.value}), scorer
-        )
+        name = "value" if made is None else "held_back_right"
+
+        def watch(epoch: offline.Epoch) -> None:
+            curves.draw(epoch.number, {"loss": epoch.loss, name: epoch.value})
+
+        if made is None:
+            trained = offline.train(data, options, watch, scorer)
+        else:
+            trained = train_on_pairs(steps, made, options, watch, scorer)
     origin = Origin(export.digest, shown(options), curves.last)
     return keep(trained, out, origin)
 
@@ -71,6 +86,10 @@ def show(manifest: Manifest, out: Path, *, as_json: bool) -> None:
     console = Console()
     console.print(f"Kept in {out}: {', '.join(f'{name} {value:.3f}' for name, value in manifest.metrics.items())}")
     console.print(f"Curves: tensorboard --logdir {out / 'curves'}", markup=False)
+
+
+def _judged(success: bool | None) -> float:  # noqa: FBT001 - what an episode says
+    return float("nan") if success is None else float(success)
 
 
 def _resumed(out: Path, *, resume: bool) -> Scorer | None:

@@ -21,7 +21,7 @@ from rl.data.scorer_steps import ScorerSteps
 from rl.policies.scorer import Scorer, Shape, masked
 from rl.rewards.presets import RewardVector
 from rl.training.groups import groups
-from rl.training.losses import Clip, clipped_policy_gradient, entropy
+from rl.training.losses import Clip, clipped_policy_gradient, entropy, self_imitation
 
 _TINY = 1e-6
 
@@ -30,12 +30,17 @@ _TINY = 1e-6
 class Offline:
     """What the fields are is what `toolcrib rl train --help` says of them."""
 
+    method: str = "gradient"  # or dpo, on pairs of siblings
     reward: str = "hdpo"  # preset: otc, adareasoner, hdpo, orchestra, toolstar, spear
     epochs: int = 4  # over all steps
     minibatch: int = 512  # steps
     rate: float = 1e-3  # of Adam, falling to a tenth along a line
     advantage: str = "loo"
     entropy_bonus: float = 0.01
+    imitation: float = (
+        0.0  # weight of self-imitation: what did better than others becomes likelier, unclipped (paper 43)
+    )
+    beta: float = 0.1  # of DPO
     clip: Clip = field(default_factory=partial(Clip, 0.5, 1.0))  # wide: the log does not follow the policy
     held_back: float = 0.1  # share of the sessions that the curve is drawn on
     shape: Shape = field(default_factory=Shape)
@@ -44,7 +49,7 @@ class Offline:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """After one pass. `value`: self-normalised estimate of the mean return on the sessions held back."""
+    """After one pass. `value`, on the sessions held back: self-normalised estimate of the mean return."""
 
     number: int
     of: int
@@ -82,6 +87,8 @@ def train(
             log_prob = torch.log_softmax(logits, dim=-1).gather(1, tensors["action"][chosen][:, None])[:, 0]
             loss = clipped_policy_gradient(log_prob, tensors["behaviour"][chosen], advantage[chosen], options.clip)
             loss = loss - options.entropy_bonus * entropy(logits)
+            if options.imitation:
+                loss = loss + options.imitation * self_imitation(log_prob, advantage[chosen])
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(scorer.parameters(), 1.0)
