@@ -74,7 +74,7 @@ class ComposedEmbedder:
         row = {part: number for number, part in enumerate(known)}
         out = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for number, of_text in enumerate(parts):
-            weights = np.array([len(part.split()) for part in of_text], dtype=np.float32)
+            weights = np.array([max(len(part.split()), 1) for part in of_text], dtype=np.float32)
             out[number] = weights @ vectors[[row[part] for part in of_text]]
         return unit_rows(out)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.errors import EmbedderUnavailable
-from index.embedders.lengths import by_length
+from index.embedders.lengths import alike
 from index.embedders.models import MINILM_INT8, ModelDescription
 from index.embedders.texts import encodable
 from index.embedders.vectors import unit_rows
@@ -31,6 +32,10 @@ PREPROCESSING_VERSION = "1"
 BATCH = 4
 """Texts per run. On 2 cores 1, 4, 16 and 64 texts of 57 tokens cost 10.0, 9.0, 12.3 and 16.8 ms each: bigger batches
 leave the cache. Small runs also let a query slip in between those of a long indexing job."""
+
+PADDING = 0.7
+"""No text shares a run with one that is shorter than this part of it: a query and its clauses, padded to the query's
+length, cost twice what they cost apart."""
 
 _T = TypeVar("_T")
 
@@ -46,18 +51,20 @@ class _Loaded:
 class MiniLMEmbedder:
     """Mean pooling over the mask, then L2 normalisation, as sentence-transformers does it for this model.
 
-    All inference runs in one thread of its own, so the event loop is never blocked and runs never overlap. The model
-    is loaded there too, by `warm` or the first `embed` (about 0.3 s): a broken one fails the embedding, not the start.
+    Runs of one thread each go on side by side, in threads of their own, so the event loop is never blocked: one run in
+    several threads waits for the slowest at every layer. The model is loaded there too, by `warm` or the first `embed`
+    (about 0.3 s): a broken one fails the embedding, not the start.
     """
 
     def __init__(self, *, threads: int | None = None, model: ModelDescription = MINILM_INT8) -> None:
-        """`threads`: of the onnxruntime session; default all cores, at most 4."""
+        """`threads`: runs side by side; default all cores, at most 4."""
         self._model = model
         self._threads = threads or min(os.cpu_count() or 1, 4)
         self._version = f"{model.name}:{model.weights_sha256[:8]}:p{PREPROCESSING_VERSION}"
         self._loaded: _Loaded | None = None
         self._is_closed = False
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="minilm")
+        self._workers = ThreadPoolExecutor(max_workers=self._threads, thread_name_prefix="minilm")
+        self._loading = threading.Lock()
 
     @property
     def version(self) -> str:
@@ -77,26 +84,33 @@ class MiniLMEmbedder:
         if not texts:
             return out
         encoded = await self._run(self._encode, list(texts))
-        for rows in by_length([len(ids) for ids in encoded], BATCH):
-            out[rows] = await self._run(self._infer, [encoded[row] for row in rows])
+        waiting = alike([len(ids) for ids in encoded], BATCH, PADDING)
+
+        async def take() -> None:
+            """One run after the other, so that other callers' runs get in between."""
+            for rows in waiting:
+                out[rows] = await self._run(self._infer, [encoded[row] for row in rows])
+
+        await asyncio.gather(*(take() for _ in range(min(self._threads, len(texts)))))
         return out
 
     async def close(self) -> None:
-        """Wait for the run in progress and end the thread; what is left of a long job fails."""
+        """Wait for the runs in progress and end the threads; what is left of a long job fails."""
         self._is_closed = True
-        await asyncio.to_thread(self._worker.shutdown)
+        await asyncio.to_thread(self._workers.shutdown)
 
     async def _run(self, work: Callable[..., _T], *arguments: object) -> _T:
         if self._is_closed:
             raise EmbedderUnavailable("The embedding model is closed; the process is ending.")
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, *arguments)
 
     def _load(self) -> _Loaded:
-        if self._loaded is None:
-            session = _session(_checked_weights(self._model), self._threads)
-            self._loaded = _Loaded(session, _tokenizer(_TOKENIZER, self._model))
-            trim()
-        return self._loaded
+        with self._loading:
+            if self._loaded is None:
+                session = _session(_checked_weights(self._model))
+                self._loaded = _Loaded(session, _tokenizer(_TOKENIZER, self._model))
+                trim()
+            return self._loaded
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         printable = encodable(texts)
@@ -136,16 +150,14 @@ def _tokenizer(path: Path, model: ModelDescription) -> Any:
     return tokenizer
 
 
-def _session(weights: bytes, threads: int) -> Any:
+def _session(weights: bytes) -> Any:
     import onnxruntime  # noqa: PLC0415 - 150 ms that commands without a search do not pay
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False  # it would keep for ever what the longest texts once took: 70 MB
-    # Idle threads that spin for the next run would take the cores of the vector engine and the gateway.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
 

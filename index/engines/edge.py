@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import qdrant_edge as edge
 
@@ -22,6 +22,7 @@ from index.engines import edge_requests as requests
 from index.engines.disk import require_space
 from index.engines.edge_errors import engine_errors
 from index.engines.edge_folder import IndexFolder, IndexState
+from index.engines.edge_stored import Stored
 from index.engines.payload import rows_of, score_tables
 from index.heap import trim
 from index.ports import EngineManifest, Filter, Hit, Leg, Matrix, Point, Terms
@@ -38,23 +39,17 @@ TIDY_AFTER = 1000
 
 _SCROLL = 10_000
 
-_TENANTS = 3
-"""Enough to know whether two share a shard: a tenant has at most one other of our making beside its own."""
-
 _T = TypeVar("_T")
 
 
 class EdgeEngine:
     """Made by `open`. Writes run in one thread, searches in a few others; the engine locks only what it must."""
 
-    def __init__(
-        self, folder: IndexFolder, shard: edge.EdgeShard, state: IndexState, tenants: set[str] | None = None
-    ) -> None:
-        """`tenants`: whose points the shard holds already; of many, a few say enough."""
+    def __init__(self, folder: IndexFolder, shard: edge.EdgeShard, state: IndexState, stored: Stored) -> None:
         self._folder = folder
         self._shard = shard
         self._state = state
-        self._tenants = tenants or set()
+        self._stored = stored
         self._untidy = 0
         self._is_closed = False
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index-write")
@@ -120,20 +115,20 @@ class EdgeEngine:
         reason = folder.reason_to_rebuild(manifest)
         if reason is None:
             try:
-                state, shard, tenants = _load(folder, manifest)
+                state, shard, stored = _load(folder, manifest)
             except IndexUnavailable as error:
                 reason = error.message
             else:
                 trim()
-                return cls(folder, shard, state, tenants)
+                return cls(folder, shard, state, stored)
         if not folder.is_new():
             logger.warning("The vector index in %s begins again from empty: %s", path, reason)
-        return cls(folder, _create(folder, manifest), IndexState())
+        return cls(folder, _create(folder, manifest), IndexState(), Stored())
 
     def _upsert(self, points: Sequence[Point]) -> None:
         require_space(self._folder.path, _size(points))
         self._touched(len(points))
-        self._tenants.update(point.document.tenant for point in points)
+        self._stored.add(points)
         with engine_errors("storing tools", self._folder.distrust):
             failpoint("engine.before_upsert")
             self._shard.update(edge.UpdateOperation.upsert_points([requests.point(point) for point in points]))
@@ -144,7 +139,9 @@ class EdgeEngine:
         self._touched(len(point_ids))
         with engine_errors("removing tools", self._folder.distrust):
             failpoint("engine.before_delete")
-            self._shard.update(edge.UpdateOperation.delete_points(list(point_ids)))
+            self._shard.update(
+                edge.UpdateOperation.delete_points([requests.number(point_id) for point_id in point_ids])
+            )
             failpoint("engine.deleted")
 
     def _touched(self, count: int) -> None:
@@ -173,41 +170,42 @@ class EdgeEngine:
         self._folder.write_state(IndexState(clean=False))
         self._state = IndexState(clean=False)
         with engine_errors("emptying it", self._folder.distrust):
-            self._shard.update(edge.UpdateOperation.delete_points(list(_scroll(self._shard))))
+            self._shard.update(
+                edge.UpdateOperation.delete_points(
+                    [requests.number(point_id) for point_id in _inventory_of(self._shard)]
+                )
+            )
         self._advance(0)
 
     def _search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
-        is_alone = self._is_alone(where.tenant)
+        is_alone = self._stored.is_of(where.tenant)
         # Neighbours that differ in their vector alone share one pass: 15 ms, not 26, for 8 legs over 100,000 tools.
         order = sorted(range(len(legs)), key=lambda number: requests.kind(legs[number]))
         batch = edge.QueryBatchRequest([requests.query(legs[number], where, is_alone=is_alone) for number in order])
         with engine_errors("searching", self._folder.distrust):
             answers = dict(zip(order, self._shard.query_batch(batch), strict=True))
-        return [requests.hits(answers[number]) for number in range(len(legs))]
+        return [self._stored.hits(answers[number]) for number in range(len(legs))]
 
     def _rescore(
         self, point_ids: Sequence[str], vectors: Mapping[str, Matrix], terms: Terms | None
     ) -> dict[str, Matrix]:
-        these, count = requests.these(point_ids), len(point_ids)
+        numbers = [requests.number(point_id) for point_id in point_ids]
+        these, count = requests.these(numbers), len(numbers)
         asked = [requests.rescoring(these, count, row, field) for field, rows in vectors.items() for row in rows]
         if terms is not None:
-            asked += requests.rescoring_terms(these, count, terms, is_alone=self._is_alone(terms.tenant))
+            asked += requests.rescoring_terms(these, count, terms, is_alone=self._stored.is_of(terms.tenant))
         with engine_errors("scoring tools", self._folder.distrust):
             answers = self._shard.query_batch(edge.QueryBatchRequest(asked)) if asked and point_ids else []
         return score_tables(
-            point_ids, rows_of(vectors, terms), (((str(one.id), one.score) for one in of_row) for of_row in answers)
+            numbers, rows_of(vectors, terms), (((one.id, one.score) for one in of_row) for of_row in answers)
         )
-
-    def _is_alone(self, tenant: str) -> bool:
-        """Whether all that is stored is this tenant's; what is of our making has no terms, and moves no statistics."""
-        return {stored.partition(requests.OURS)[0] for stored in self._tenants} <= {tenant}
 
     def _inventory(self) -> dict[str, str]:
         with engine_errors("listing its tools", self._folder.distrust):
-            return _scroll(self._shard)
+            return _inventory_of(self._shard)
 
 
-def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, edge.EdgeShard, set[str]]:
+def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, edge.EdgeShard, Stored]:
     """Load and try the shard. Raises IndexUnavailable when it is broken.
 
     A damaged file shows as an error or a panic while loading or reading, or as points or vectors that are gone (found
@@ -220,15 +218,15 @@ def _load(folder: IndexFolder, manifest: EngineManifest) -> tuple[IndexState, ed
         shard = edge.EdgeShard.load(str(folder.shard), requests.config(manifest))
     try:
         with engine_errors("trying what was loaded"):
-            points = len(_scroll(shard))
+            stored = Stored(_payloads(shard, requests.KEPT))
+            points = len(stored)
             found = [len(shard.query(query)) for query in requests.trial(manifest, max(points, 1))]
-            facets = shard.facet(edge.FacetRequest("tenant", limit=_TENANTS, exact=True))
         _require_counts(state.points if state.clean else points, [points, *found])
     except IndexUnavailable:
         with engine_errors("closing"):
             shard.close()
         raise
-    return state, shard, {str(hit.value) for hit in facets.hits}
+    return state, shard, stored
 
 
 def _require_counts(expected: int, found: Sequence[int]) -> None:
@@ -247,15 +245,19 @@ def _create(folder: IndexFolder, manifest: EngineManifest) -> edge.EdgeShard:
     return shard
 
 
-def _scroll(shard: edge.EdgeShard) -> dict[str, str]:
+def _inventory_of(shard: edge.EdgeShard) -> dict[str, str]:
     """Point id -> semantic hash, of everything."""
-    known: dict[str, str] = {}
+    return {str(payload[requests.ID]): str(payload["hash"]) for payload in _payloads(shard, [requests.ID, "hash"])}
+
+
+def _payloads(shard: edge.EdgeShard, keys: list[str]) -> Iterator[Mapping[str, Any]]:
+    """These keys of every point's payload."""
     offset = None
     while True:
-        records, offset = shard.scroll(edge.ScrollRequest(offset=offset, limit=_SCROLL, with_payload=["hash"]))
-        known.update({str(record.id): str((record.payload or {})["hash"]) for record in records})
+        records, offset = shard.scroll(edge.ScrollRequest(offset=offset, limit=_SCROLL, with_payload=keys))
+        yield from (record.payload or {} for record in records)
         if offset is None:
-            return known
+            return
 
 
 def _size(points: Sequence[Point]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from index.ports import Hit, Matrix, Point, Terms
 
 SPARSE = "sparse"
 """Name of the sparse vector; the dense ones are named by `EngineManifest.fields`."""
+
+Id = TypeVar("Id", bound=Hashable)
+"""What an engine knows a point by."""
 
 PAYLOAD = ["tool_id", "server"]
 """All that a search needs back; the rest of a tool is read from the store."""
@@ -47,12 +50,12 @@ def rows_of(vectors: Mapping[str, Matrix], terms: Terms | None) -> dict[str, int
 
 
 def score_tables(
-    point_ids: Sequence[str], rows: Mapping[str, int], answers: Iterable[Iterable[tuple[str, float]]]
+    ids: Sequence[Id], rows: Mapping[str, int], answers: Iterable[Iterable[tuple[Id, float]]]
 ) -> dict[str, Matrix]:
-    """Field -> (rows, points). `answers`: point ids with scores, one answer per row of every field, in their order."""
-    column = {point_id: number for number, point_id in enumerate(point_ids)}
-    tables = {name: np.zeros((count, len(point_ids)), np.float32) for name, count in rows.items()}
+    """Field -> (rows, points). `answers`: ids with scores, one answer per row of every field, in their order."""
+    column = {one: number for number, one in enumerate(ids)}
+    tables = {name: np.zeros((count, len(ids)), np.float32) for name, count in rows.items()}
     for row, answer in zip((row for table in tables.values() for row in table), answers, strict=False):
-        for point_id, score in answer:
-            row[column[point_id]] = score
+        scores = dict(answer)
+        row[[column[one] for one in scores]] = list(scores.values())
     return tables
