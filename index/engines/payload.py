@@ -50,12 +50,11 @@ def rows_of(vectors: Mapping[str, Matrix], terms: Terms | None) -> dict[str, int
 
 
 def score_tables(
-    ids: Sequence[Id], rows: Mapping[str, int], answers: Iterable[Iterable[tuple[Id, float]]]
+    ids: Sequence[Id], rows: Mapping[str, int], answers: Iterable[tuple[Sequence[Id], Sequence[float]]]
 ) -> dict[str, Matrix]:
-    """Field -> (rows, points). `answers`: ids with scores, one answer per row of every field, in their order."""
+    """Field -> (rows, points). `answers`: ids and their scores, one answer per row of every field, in their order."""
     column = {one: number for number, one in enumerate(ids)}
     tables = {name: np.zeros((count, len(ids)), np.float32) for name, count in rows.items()}
-    for row, answer in zip((row for table in tables.values() for row in table), answers, strict=False):
-        scores = dict(answer)
-        row[[column[one] for one in scores]] = list(scores.values())
+    for row, (found, scores) in zip((row for table in tables.values() for row in table), answers, strict=False):
+        row[[column[one] for one in found]] = scores
     return tables

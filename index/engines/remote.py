@@ -99,7 +99,7 @@ class RemoteEngine:
             await self._create()
             with _client_errors("scoring tools"):
                 answers = await self._client.query_batch_points(self._collection, asked)
-        scored = (((str(one.id), one.score) for one in answer.points) for answer in answers)
+        scored = (([str(one.id) for one in of.points], [one.score for one in of.points]) for of in answers)
         return score_tables(point_ids, rows_of(vectors, terms), scored)
 
     async def inventory(self) -> dict[str, str]:
