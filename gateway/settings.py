@@ -57,6 +57,9 @@ class Settings(ModelSettings, LogSettings):
     dependency_closure: bool = Field(
         default=True, description="Found tools bring the one that recorded sessions called before them."
     )
+    adapter: Path | None = Field(
+        default=None, description="Folder of a retrieval adapter (`toolcrib rl adapt`) whose order of tools is served."
+    )
     server_routing: bool = Field(default=False, description="A server whose document fits lifts its tools.")
     memory_mode: MemoryMode = Field(default=MemoryMode.LRU, description="Who removes tools from a session's memory.")
     memory_limit: int = Field(default=128, ge=4, le=4096, description="Most tools a session holds, our three included.")
@@ -86,6 +89,8 @@ class Settings(ModelSettings, LogSettings):
     @model_validator(mode="after")
     def _expand(self) -> Self:
         object.__setattr__(self, "data", self.data.expanduser().absolute())
+        if self.adapter is not None:
+            object.__setattr__(self, "adapter", self.adapter.expanduser().absolute())
         if self.secrets_key_file is not None:
             object.__setattr__(self, "secrets_key_file", self.secrets_key_file.expanduser().absolute())
         return self

@@ -13,6 +13,7 @@ from typing import Any
 from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from domain.steady_clock import steady_time
+from gateway.adapter import adapted
 from gateway.case_search import CaseSearch
 from gateway.event_log.journal import Journal
 from gateway.event_log.keeper import LogKeeper
@@ -157,14 +158,15 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
 
 
 def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) -> Toolcrib:
-    freshness = Freshness(lambda: models.versioned(index.version))
+    ordered, adapter = adapted(index, settings.adapter)
+    freshness = Freshness(lambda: models.versioned(index.version) + adapter)
     keeper = LogKeeper(store, settings.log_rules)
     journal = Journal(store.events, freshness.versions, keeper.rules)
     catalogue = CatalogueReader(store)
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
     experiences = Experiences(store, is_offered=settings.case_memory)
-    offered = CaseSearch(models.searcher(index, tool_texts(catalogue)), experiences, catalogue)
+    offered = CaseSearch(models.searcher(ordered, tool_texts(catalogue)), experiences, catalogue)
     found = _staged(settings, offered, recorded, flagged)
     searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)

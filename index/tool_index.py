@@ -86,6 +86,11 @@ class ToolIndex:
         self._searcher = CalibratedSearch(self._found, self._encoder, calibration)
 
     @property
+    def embedder_version(self) -> str:
+        """Of the embedder whose vectors it holds."""
+        return self._embedder.version
+
+    @property
     def version(self) -> str:
         """Everything a ranking depends on besides the catalogue: models, fields, text rules."""
         return self._version
