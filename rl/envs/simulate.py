@@ -113,6 +113,13 @@ class Episodes:
         """Shape (B, SLOTS): which candidates the current need is for. For oracles and tests, not for agents."""
         return np.equal(self._visible(self._hidden["kind"]), _RIGHT) & self._there
 
+    def copy(self, source: int, target: int) -> None:
+        """Let row `target` go on from where row `source` stands, with chances of its own."""
+        hidden = [*self._hidden.values(), *self.tally.values(), self._score, self._order, self._there, self._last]
+        for rows in (*hidden, self._needed, self._solved, self._calls, self._failures, self._searches, self._need):
+            rows[target] = rows[source]
+        self.over[target] = self.over[source]
+
     def view(self) -> View:
         seen = {name: self._visible(value) for name, value in self._hidden.items()}
         score = np.where(self._there, self._visible(self._score), np.nan)

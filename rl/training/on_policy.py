@@ -21,6 +21,7 @@ from rl.envs.family import Instance, instances
 from rl.envs.simulate import SOLVED
 from rl.policies.scorer import Scorer, Shape, masked
 from rl.rewards.presets import Cosine
+from rl.training.branching import Branching, collect_branched
 from rl.training.collecting import Batch, collect
 from rl.training.losses import Clip, clipped_policy_gradient, entropy, self_imitation
 
@@ -39,6 +40,7 @@ class OnPolicy:
     advantage: str = "loo"
     entropy_bonus: float = 0.05  # fading to nothing
     early_bonus: float = 0.6  # for each need met, fading to nothing over half of the rounds (paper 43's call bonus)
+    branching: float = 0.0  # share of the rollouts that branch off where the policy is undecided (paper 21)
     imitation: float = 0.0  # weight of self-imitation
     replayed: int = 8  # rounds whose best steps are remembered
     clip: Clip = field(default_factory=Clip)
@@ -62,6 +64,8 @@ def train(
     options: OnPolicy, watch: Callable[[Progress], None] = lambda _: None, scorer: Scorer | None = None
 ) -> Scorer:
     """Equal options are equal policies. `scorer`: to go on with. Raises InvalidInput for options that make no sense."""
+    if not 0 <= options.branching < 1:
+        raise InvalidInput(f"The share of rollouts that branch off is at least 0 and below 1, not {options.branching}.")
     if min(options.rounds, options.tasks, options.epochs, options.rooms) < 1 or options.rollouts < _COMPARED:
         raise InvalidInput("Training needs a round, a task and a room, and two rollouts of a task to compare.")
     torch.manual_seed(options.seed)
@@ -99,7 +103,11 @@ def _round(
     scorer: Scorer, rooms: Sequence[Instance], chance: np.random.Generator, options: OnPolicy, number: int
 ) -> tuple[Batch, Tensor, Progress]:
     room = rooms[int(chance.integers(len(rooms)))]
-    batch, rollouts = collect(scorer, room, chance, tasks=options.tasks, rollouts=options.rollouts)
+    if options.branching:
+        branching = Branching(options.branching)
+        batch, rollouts = collect_branched(scorer, room, chance, options.tasks, options.rollouts, branching)
+    else:
+        batch, rollouts = collect(scorer, room, chance, tasks=options.tasks, rollouts=options.rollouts)
     bonus = options.early_bonus * Cosine(1.0, 0.0, max(options.rounds // 2, 1))(number)
     paid = replace(rollouts, weights={**rollouts.weights, SOLVED: bonus})
     advantage = estimator_named(options.advantage)(paid)[batch.row, batch.place]
