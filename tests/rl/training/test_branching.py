@@ -8,24 +8,22 @@ import torch
 
 from domain.errors import InvalidInput
 from rl.advantages.fork import Fork
-from rl.advantages.rollouts import ABSENT
+from rl.advantages.rollouts import ABSENT, Rollouts
 from rl.envs.family import Instance
 from rl.envs.simulate import ACTIONS, FIRST_CALL, Episodes
 from rl.policies.scorer import Scorer, Shape
 from rl.training import on_policy
 from rl.training.branching import Branching, collect_branched, relative_entropy
+from rl.training.collecting import Batch
 
 ROOM = Instance(distractors=3, catalogue=30)
 SMALL = Shape(24)
 
 
-def untrained() -> Scorer:
+def collected(branching: Branching, seed: int = 0, tasks: int = 12, rollouts: int = 8) -> tuple[Batch, Rollouts]:
     torch.manual_seed(0)
-    return Scorer(SMALL).eval()
-
-
-def collected(branching: Branching, seed: int = 0, tasks: int = 12, rollouts: int = 8):
-    return collect_branched(untrained(), ROOM, np.random.default_rng(seed), tasks, rollouts, branching)
+    untrained = Scorer(SMALL)
+    return collect_branched(untrained, ROOM, np.random.default_rng(seed), tasks, rollouts, branching)
 
 
 def test_a_copy_stands_where_its_source_stood_and_goes_its_own_way() -> None:
