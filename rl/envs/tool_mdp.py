@@ -22,6 +22,17 @@ _BOUND = 100.0
 """No feature of a simulated room comes near it."""
 
 
+def observation_space() -> spaces.Dict:
+    """What every back-end of the Tool-MDP shows."""
+    return spaces.Dict(
+        {
+            "candidates": spaces.Box(-_BOUND, _BOUND, (SLOTS, len(CANDIDATE)), np.float32),
+            "context": spaces.Box(-_BOUND, _BOUND, (len(CONTEXT),), np.float32),
+            "there": spaces.MultiBinary(SLOTS),
+        }
+    )
+
+
 class ToolMdp(gymnasium.Env[Observation, np.int64]):
     """Sees `candidates` (SLOTS, len(CANDIDATE)), `context` (len(CONTEXT),), `there` (SLOTS,); earns utility gained."""
 
@@ -29,13 +40,7 @@ class ToolMdp(gymnasium.Env[Observation, np.int64]):
 
     def __init__(self, instance: Instance | None = None) -> None:
         self.instance = instance or Instance()
-        self.observation_space = spaces.Dict(
-            {
-                "candidates": spaces.Box(-_BOUND, _BOUND, (SLOTS, len(CANDIDATE)), np.float32),
-                "context": spaces.Box(-_BOUND, _BOUND, (len(CONTEXT),), np.float32),
-                "there": spaces.MultiBinary(SLOTS),
-            }
-        )
+        self.observation_space = observation_space()
         self.action_space = spaces.Discrete(ACTIONS)
 
     def reset(
