@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--split", default="test")
     asked = parser.parse_args()
-    queries, vectors, embedder = asyncio.run(_searched(("train", asked.split)))
+    queries, vectors, embedder = asyncio.run(labelled_queries(("train", asked.split)))
     train, test = queries["train"], queries[asked.split]
     dice = np.random.default_rng(0)
     began = time.perf_counter()
@@ -95,7 +95,7 @@ def main() -> None:
     finish("which_tool", promises, details, keep=asked.split == "test")
 
 
-async def _searched(splits: Sequence[str]) -> tuple[dict[str, list[Labelled]], Mapping[str, Vectors], str]:
+async def labelled_queries(splits: Sequence[str]) -> tuple[dict[str, list[Labelled]], Mapping[str, Vectors], str]:
     """Every query of the splits with its candidates and their truth; vectors by query; the embedder's version."""
     data = load_dataset(Path(os.environ["TOOLCRIB_DATASETS"]) / "toole", split="")
     texts = list(dict.fromkeys(query.text for query in data.queries))
