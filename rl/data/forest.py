@@ -64,7 +64,10 @@ def forest(steps: Iterable[Step]) -> list[Node]:
 
 
 def judgements(steps: Iterable[Step]) -> dict[str, float]:
-    """Step id -> what was last said of its success, 0 to 1; for a whole session, of its last decision."""
+    """Step id -> what was last said of its success, 0 to 1; for a whole session, of its last decision.
+
+    Raises InvalidInput for a judgement that is no such number.
+    """
     found: dict[str, float] = {}
     last: dict[str | None, str] = {}
     for step in steps:
@@ -74,6 +77,10 @@ def judgements(steps: Iterable[Step]) -> dict[str, float]:
         success = step.action.get("success")
         judged = step.action.get("of") or last.get(step.session)
         if success is not None and judged is not None:
+            if not isinstance(success, int | float) or not 0 <= success <= 1:
+                raise InvalidInput(
+                    f"Feedback {step.id} says a success of {success!r}, which is no number between 0 and 1."
+                )
             found[str(judged)] = float(success)
     return found
 

