@@ -43,6 +43,7 @@ from gateway.use_cases.sessions import Sessions
 from gateway.use_cases.turns import Turns
 from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
+from index.profiles import fields_of, profile_named
 from index.searcher import Searcher
 from index.server_cap import CappedSearch
 from index.standby import QdrantServer
@@ -127,6 +128,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             store.vectors,
             server=_qdrant(settings),
             patience_s=settings.embedding_deadline_s,
+            fields=fields_of(profile_named(settings.profile)),
         )
         models = await open_models(settings)
         stack.push_async_callback(models.aclose)

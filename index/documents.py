@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from domain.errors import IndexSelfTestFailed
 from index.embedders.vectors import UNIT
 from index.exact import name_keys
-from index.fields import DENSE_FIELDS
+from index.fields import DENSE_FIELDS, FieldSpec
 from index.ports import IndexDocument, Matrix, Point
 from index.sparse import Bm25Encoder
 
@@ -28,18 +29,24 @@ def point_id(tenant: str, tool_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{tenant}\0{tool_id}"))
 
 
-def field_texts(document: IndexDocument) -> list[str]:
-    """The texts to embed, in the order of DENSE_FIELDS."""
-    return [spec.text(document.text) for spec in DENSE_FIELDS]
+def field_texts(document: IndexDocument, fields: Sequence[FieldSpec] = DENSE_FIELDS) -> list[str]:
+    """The texts to embed, in the order of `fields` and of their parts."""
+    return [text for spec in fields for _, text in spec.parts(document.text)]
 
 
-def point(document: IndexDocument, vectors: Matrix, encoder: Bm25Encoder) -> Point:
-    """`vectors`: shape (number of fields, dimension), rows in the order of DENSE_FIELDS.
+def point(
+    document: IndexDocument, vectors: Matrix, encoder: Bm25Encoder, fields: Sequence[FieldSpec] = DENSE_FIELDS
+) -> Point:
+    """`vectors`: those of `field_texts(document, fields)`, a row each.
 
     Raises IndexSelfTestFailed, naming the tool, when a vector is not one of unit length.
     """
-    dense = {spec.name: vector for spec, vector in zip(DENSE_FIELDS, vectors, strict=True)}
-    _require_unit(document, dense)
+    rows = iter(vectors)
+    dense: dict[str, npt.NDArray[np.float32]] = {}
+    for spec in fields:
+        own = [(weight, next(rows)) for weight, _ in spec.parts(document.text)]
+        _require_unit(document, spec.name, [row for _, row in own])
+        dense[spec.name] = own[0][1] if len(own) == 1 else _average(own)
     return Point(
         id=point_id(document.tenant, document.tool_id),
         document=document,
@@ -49,24 +56,39 @@ def point(document: IndexDocument, vectors: Matrix, encoder: Bm25Encoder) -> Poi
     )
 
 
-def points(documents: Sequence[IndexDocument], vectors: Matrix, encoder: Bm25Encoder) -> list[Point]:
-    """`vectors`: shape (documents x fields, dimension)."""
-    step = len(DENSE_FIELDS)
-    return [point(document, vectors[at * step : (at + 1) * step], encoder) for at, document in enumerate(documents)]
+def points(
+    documents: Sequence[IndexDocument],
+    vectors: Matrix,
+    encoder: Bm25Encoder,
+    fields: Sequence[FieldSpec] = DENSE_FIELDS,
+) -> list[Point]:
+    """`vectors`: those of the documents' `field_texts`, one document's behind the other's."""
+    ends = list(accumulate(len(field_texts(document, fields)) for document in documents))
+    return [
+        point(document, vectors[start:end], encoder, fields)
+        for document, start, end in zip(documents, [0, *ends], ends, strict=False)
+    ]
 
 
-def wordy_point(document: IndexDocument, dimension: int, encoder: Bm25Encoder) -> Point:
+def wordy_point(
+    document: IndexDocument, dimension: int, encoder: Bm25Encoder, fields: Sequence[FieldSpec] = DENSE_FIELDS
+) -> Point:
     """A point that is found by words and names, for the time until there are vectors: its own point where no text
     does, and its hash is none, so that whoever compares it with the catalogue writes it again.
     """
-    nowhere = np.zeros((len(DENSE_FIELDS), dimension), dtype=np.float32)
+    nowhere = np.zeros((len(field_texts(document, fields)), dimension), dtype=np.float32)
     nowhere[:, 0] = 1.0
-    return point(replace(document, semantic_hash=""), nowhere, encoder)
+    return point(replace(document, semantic_hash=""), nowhere, encoder, fields)
 
 
-def _require_unit(document: IndexDocument, dense: Mapping[str, npt.NDArray[np.float32]]) -> None:
+def _average(parts: Sequence[tuple[float, npt.NDArray[np.float32]]]) -> npt.NDArray[np.float32]:
+    mean = np.sum([weight * vector for weight, vector in parts], axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
+
+
+def _require_unit(document: IndexDocument, name: str, vectors: Iterable[npt.NDArray[np.float32]]) -> None:
     """A vector of NaN or zero would be stored without a word and never be found."""
-    for name, vector in dense.items():
+    for vector in vectors:
         length = float(np.linalg.norm(vector))
         if not abs(length - 1) < UNIT:  # also true for NaN
             raise IndexSelfTestFailed(

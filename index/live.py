@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,7 @@ from domain.errors import EmbedderUnavailable, IndexUnavailable, InvalidInput, T
 from index.embedders.absent import AbsentEmbedder
 from index.embedders.caching import Counters
 from index.embedders.remote import RemoteEmbedder
+from index.fields import DENSE_FIELDS, FieldSpec
 from index.generations import Generations, Serving, plain
 from index.ports import Embedder, EngineManifest, SearchRequest, VectorCache
 from index.searcher import Searcher
@@ -90,16 +91,23 @@ class Place:
         *,
         server: QdrantServer | None = None,
         patience_s: float = 5.0,
+        fields: Sequence[FieldSpec] = DENSE_FIELDS,
     ) -> None:
-        """`patience_s`: how long a search waits for an embedding model elsewhere."""
+        """`patience_s`: how long a search waits for an embedding model elsewhere. `fields`: the vectors of a point."""
         self._generations = Generations(root)
         self._cache = cache
         self._server = server
         self._patience_s = patience_s
+        self._fields = tuple(fields)
 
     def known(self) -> Serving | None:
         """What served last."""
         return self._generations.read()
+
+    def can_serve(self, known: Serving) -> bool:
+        """Whether this code would build it in the same way, whatever its model: then it can also search it."""
+        embedder = AbsentEmbedder(known.embedder, known.dimension)
+        return plain(manifest_for(embedder, self._fields)) == known.manifest
 
     def serves(self, generation: Generation) -> None:
         """Remember what serves."""
@@ -111,15 +119,19 @@ class Place:
 
     async def open(self, embedder: Embedder, recipe: str) -> Generation:
         """The index of this embedder, made where there is none. It owns the embedder from now on, come what may."""
-        manifest = manifest_for(embedder)
+        manifest = manifest_for(embedder, self._fields)
         folder = self._generations.folder(plain(manifest))
         patience_s = self._patience_s if isinstance(embedder, RemoteEmbedder) else None
         standby = None
         try:
             if self._server is None:
-                index = await open_index(embedder, cache=self._cache, path=folder, patience_s=patience_s)
+                index = await open_index(
+                    embedder, cache=self._cache, path=folder, patience_s=patience_s, fields=self._fields
+                )
             else:
-                index, standby = await open_pair(embedder, self._cache, self._server, folder, patience_s=patience_s)
+                index, standby = await open_pair(
+                    embedder, self._cache, self._server, folder, patience_s=patience_s, fields=self._fields
+                )
         except ToolcribError:
             await embedder.close()
             raise
@@ -233,7 +245,7 @@ async def open_live(place: Place, make: MakeEmbedder, recipe: str) -> LiveIndex:
     Raises InvalidInput, IndexUnavailable, DataFolderInUse, StorageFull.
     """
     known = await asyncio.to_thread(place.known)
-    usable = known if known is not None and _can_serve(known) else None
+    usable = known if known is not None and place.can_serve(known) else None
     try:
         wanted = await make(recipe, known.dimension if known is not None and known.recipe == recipe else None)
     except EmbedderUnavailable as error:
@@ -261,11 +273,6 @@ async def _without(usable: Serving | None, place: Place, make: MakeEmbedder) -> 
     if usable is not None:
         return await place.open(await _embedder_of(usable, make), usable.recipe)
     return await place.open(await make(BUILT_IN, None), BUILT_IN)
-
-
-def _can_serve(known: Serving) -> bool:
-    """Whether this code would build it in the same way, whatever its model: then it can also search it."""
-    return plain(manifest_for(AbsentEmbedder(known.embedder, known.dimension))) == known.manifest
 
 
 async def _embedder_of(known: Serving, make: MakeEmbedder) -> Embedder:

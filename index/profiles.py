@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from domain.errors import InvalidInput
-from index.fields import CONCAT, NAME
+from index.fields import ALL_FIELDS, CONCAT, DENSE_FIELDS, NAME, TDWA, TDWA_WEIGHTS, FieldSpec
 
 
 class Mix(StrEnum):
@@ -15,6 +15,7 @@ class Mix(StrEnum):
 
     WEIGHTED = "weighted"  # min-max per leg, then the weighted sum
     RRF = "rrf"  # by ranks alone, every leg equal
+    COSINES = "cosines"  # the sum of `cosines`, as they are, for everything that any leg found
     LEARNT = "learnt"  # chosen per query by index.ranking.learnt, which knows its own weights
 
 
@@ -25,6 +26,7 @@ class Profile:
     name: str
     dense: Mapping[str, float] = field(default_factory=dict)  # vector name -> weight
     sparse: float = 0.0
+    cosines: Mapping[str, float] = field(default_factory=dict)  # vector name -> weight in mix COSINES
     mix: Mix = Mix.WEIGHTED
     whole: float = 1.0  # share of the whole query; the rest is the best of its clauses
     names: bool = False  # tools named in the query are always included
@@ -40,7 +42,7 @@ class Profile:
     @property
     def lexical(self) -> Profile:
         """What is left when there is no embedder."""
-        return replace(self, dense={}, sparse=1.0, mix=Mix.WEIGHTED, adapter=False)
+        return replace(self, dense={}, cosines={}, sparse=1.0, mix=Mix.WEIGHTED, adapter=False)
 
     @property
     def unlearnt(self) -> Profile:
@@ -72,6 +74,10 @@ _PROFILES = (
     # The same name share as hybrid: concat alone is .024 lower in mean Recall@5 over the dev splits.
     Profile("dense", dense={CONCAT: 0.75, NAME: 0.25}),
     Profile("bm25", sparse=1.0),
+    # ScaleMCP's tool document weighted average: one vector, the weights as they were when it was stored; and the same
+    # weights applied to the fields' own cosines when a query comes (docs/adr/0039).
+    Profile("tdwa", dense={TDWA: 1.0}),
+    Profile("weighted", dense={CONCAT: 0.5, NAME: 0.5}, mix=Mix.COSINES, cosines=TDWA_WEIGHTS),
     # For comparison only: it knows no weights, and falls below its better leg where the other is poor.
     Profile("rrf", dense={CONCAT: 0.5}, sparse=0.5, mix=Mix.RRF),
 )
@@ -80,6 +86,12 @@ _PROFILES = (
 _TOOLSHED = replace(_HYBRID, name="toolshed")
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (*_PROFILES, _TOOLSHED)}
+
+
+def fields_of(profile: Profile) -> tuple[FieldSpec, ...]:
+    """The vectors of a point in an index that answers by this profile: those of every index, and what it weighs."""
+    weighed = {*profile.dense, *profile.cosines}
+    return (*DENSE_FIELDS, *(spec for spec in ALL_FIELDS if spec.name in weighed and spec not in DENSE_FIELDS))
 
 
 def profile_named(name: str, profiles: Mapping[str, Profile] = PROFILES) -> Profile:

@@ -17,7 +17,7 @@ from index.clauses import clauses
 from index.documents import point_id
 from index.embedders.caching import QueryEmbedder, Vector
 from index.exact import Mentions, mentions
-from index.fields import CONCAT, NAME
+from index.fields import CONCAT, DENSE_FIELDS, NAME
 from index.ports import DenseLeg, Engine, Filter, Leg, NameLeg, SearchRequest, SparseLeg, Terms
 from index.profiles import PROFILES, Mix, Profile, profile_named
 from index.ranking.learnt import Learnt, LearntMix
@@ -27,6 +27,7 @@ from index.sparse import Bm25Encoder
 
 MAX_K = 100
 MAX_PREFIXED = 5
+_EVERYWHERE = frozenset(spec.name for spec in DENSE_FIELDS)
 
 
 class Retriever:
@@ -40,19 +41,24 @@ class Retriever:
         profiles: Mapping[str, Profile] = PROFILES,
         *,
         learnt: Learnt | None = None,
+        fields: frozenset[str] = _EVERYWHERE,
     ) -> None:
-        """`learnt`: with this embedder; None leaves profiles of learnt weights their fixed ones."""
+        """`learnt`: with this embedder; None leaves profiles of learnt weights their fixed ones. `fields`: the vectors
+        that points have.
+        """
         self._embedder = embedder
         self._encoder = encoder
         self._engine = engine
         self._profiles = profiles
+        self._fields = fields
         self.learnt = learnt
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """One ranking per query, in their order.
 
         Without an embedder the lexical legs answer, and the ranking says `degraded=("embedder",)`.
-        Raises InvalidInput for k out of bounds, an empty query or an unknown profile; IndexUnavailable.
+        Raises InvalidInput for k out of bounds, an empty query, an unknown profile, or one that weighs vectors which
+        this index does not have; IndexUnavailable.
         """
         clock = Clock()
         profile, recalls = await self.recall(request, clock)
@@ -68,6 +74,7 @@ class Retriever:
     async def recall(self, request: SearchRequest, clock: Clock | None = None) -> tuple[Profile, list[Recall]]:
         """What every leg finds, per query, before anything is ranked; and the profile, or what is left of it."""
         profile = _checked(request, self._profiles)
+        self._require_fields(profile)
         profile = profile if self.learnt is not None else profile.unlearnt
         clock = clock or Clock()
         recalls = [Recall(query, (query, *clauses(query)) if profile.splits else (query,)) for query in request.queries]
@@ -86,7 +93,16 @@ class Retriever:
         if profile.mix is Mix.LEARNT:
             await asyncio.gather(*(self._rescore(recall, vectors, request.tenant) for recall in recalls))
             clock.lap("rescore")
+        elif profile.cosines:
+            await asyncio.gather(*(self._weigh(recall, profile, vectors, request.tenant) for recall in recalls))
+            clock.lap("rescore")
         return profile, recalls
+
+    async def _weigh(self, recall: Recall, profile: Profile, vectors: Mapping[str, Vector], tenant: str) -> None:
+        """The cosine of everything that any leg found with every field that the profile weighs."""
+        texts = np.stack([vectors[text] for text in recall.texts])
+        ids = [point_id(tenant, tool_id) for tool_id in recall.tool_ids]
+        recall.exact = await self._engine.rescore(ids, dict.fromkeys(profile.cosines, texts))
 
     async def _rescore(self, recall: Recall, vectors: Mapping[str, Vector], tenant: str) -> None:
         """Every score of everything that any leg found, with every text, as it is and as the adapter moves it."""
@@ -98,6 +114,13 @@ class Retriever:
         found = await self._engine.rescore(ids, asked, terms)
         plain, adapted = np.split(found[CONCAT], 2)
         recall.exact = {CONCAT: plain, ADAPTED: adapted, NAME: found[NAME], SPARSE: found[SPARSE]}
+
+    def _require_fields(self, profile: Profile) -> None:
+        if missing := {*profile.dense, *profile.cosines} - self._fields:
+            raise InvalidInput(
+                f"The index keeps no vectors of {', '.join(sorted(missing))}, which profile {profile.name} weighs; set "
+                f"TOOLCRIB_PROFILE={profile.name} and start again, and it will."
+            )
 
     def _mix(self, profile: Profile) -> LearntMix | None:
         if profile.mix is not Mix.LEARNT or self.learnt is None:

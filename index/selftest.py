@@ -11,10 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from domain.errors import IndexSelfTestFailed
-from index.documents import point_id
 from index.embedders.vectors import SAME
-from index.fields import CONCAT, DENSE_FIELDS
-from index.ports import DenseLeg, Engine, Filter, IndexDocument, Matrix
+from index.fields import CONCAT
+from index.ports import DenseLeg, Engine, Filter, IndexDocument, Point
 
 SAMPLE = 4
 """Canaries of a batch."""
@@ -22,32 +21,31 @@ SAMPLE = 4
 _LIMIT = 50
 
 
-def check_before(documents: Sequence[IndexDocument], vectors: Matrix) -> None:
-    """`vectors`: shape (documents x fields, dimension), in the order of DENSE_FIELDS, to be written in place of what
-    these documents had. Number, dimension and length are looked at on the way (index/embedders, index/documents.py).
+def check_before(points: Sequence[Point]) -> None:
+    """`points`: to be written in place of what their documents had. Number, dimension and length of their vectors were
+    looked at on the way (index/embedders, index/documents.py).
 
     Raises IndexSelfTestFailed when a model says the same of different texts.
     """
-    at = _canaries(len(documents))
-    texts = [documents[one].text.concat for one in at]
-    canaries = vectors[[one * len(DENSE_FIELDS) for one in at]]
-    different = [one for one, text in enumerate(texts) if text != texts[0]]
-    comparable = different and bool(np.isfinite(canaries).all())
-    if comparable and bool(np.all(canaries[different] @ canaries[0] > SAME)):
+    canaries = [points[at] for at in _canaries(len(points))]
+    first = canaries[0]
+    different = [one for one in canaries if one.document.text.concat != first.document.text.concat]
+    if different and all(float(one.dense[CONCAT] @ first.dense[CONCAT]) > SAME for one in different):
+        documents = [point.document for point in points]
         raise _failed(documents, "the embedding model gives different texts the same vector")
 
 
-async def check_after(engine: Engine, documents: Sequence[IndexDocument], vectors: Matrix) -> None:
+async def check_after(engine: Engine, points: Sequence[Point]) -> None:
     """The canaries of a batch that was stored: each point is there and has its vector, and they find themselves.
 
     Raises IndexSelfTestFailed, and what the engine raises.
     """
-    for server in {(document.tenant, document.server) for document in documents}:
-        of_server = [at for at, document in enumerate(documents) if (document.tenant, document.server) == server]
-        chosen = [of_server[one] for one in _canaries(len(of_server))]
-        canaries = [documents[at] for at in chosen]
-        asked = vectors[[at * len(DENSE_FIELDS) for at in chosen]]
-        ids = [point_id(document.tenant, document.tool_id) for document in canaries]
+    for server in {(point.document.tenant, point.document.server) for point in points}:
+        of_server = [point for point in points if (point.document.tenant, point.document.server) == server]
+        chosen = [of_server[at] for at in _canaries(len(of_server))]
+        canaries = [point.document for point in chosen]
+        asked = np.stack([point.dense[CONCAT] for point in chosen])
+        ids = [point.id for point in chosen]
         own = np.diagonal((await engine.rescore(ids, {CONCAT: asked}))[CONCAT])
         if not bool(np.all(own > SAME)):  # also for NaN
             missing = canaries[int(np.argmin(np.nan_to_num(own, nan=-1.0)))].tool_id

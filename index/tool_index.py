@@ -16,7 +16,7 @@ from index.calibration import CalibratedSearch, Calibration, calibration_for
 from index.documents import field_texts, point_id, points, wordy_point
 from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
 from index.engines.edge import EdgeEngine
-from index.fields import DENSE_FIELDS
+from index.fields import DENSE_FIELDS, FieldSpec
 from index.ports import (
     Embedder,
     Engine,
@@ -57,10 +57,12 @@ class ToolIndex:
         *,
         patience_s: float | None = None,
         beside: ToolIndex | None = None,
+        fields: Sequence[FieldSpec] = DENSE_FIELDS,
     ) -> None:
         """`questions`: an engine made with `bank_manifest`, for what tools were asked for; None does without.
         `patience_s`: how long a search waits for the embedder, where that is a model elsewhere.
         `beside`: an index of the same embedder, which owns it; a query that both are asked is embedded once.
+        `fields`: the vectors of a point; `engine` was made for the same (`manifest_for`).
         """
         self._embedder = embedder
         self._engine = engine
@@ -68,14 +70,21 @@ class ToolIndex:
         self._documents = CachingEmbedder(embedder, cache)
         self._is_alone = beside is None
         self.queries: QueryEmbedder = beside.queries if beside else QueryEmbedder(embedder, deadline_s=patience_s)
-        self._retriever = Retriever(self.queries, self._encoder, engine, learnt=learnt_for(embedder.version))
+        self._fields = tuple(fields)
+        self._retriever = Retriever(
+            self.queries,
+            self._encoder,
+            engine,
+            learnt=learnt_for(embedder.version),
+            fields=frozenset(spec.name for spec in fields),
+        )
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
         self._searcher: Searcher = RoutedSearch(self._retriever, engine, self.queries)
         if self._bank is not None:
             self._searcher = UsageStage(self._searcher, self._bank, self.queries)
         self._found = self._searcher
         self.judge_with(calibration_for(embedder.version))
-        self._version = version_of(manifest_for(embedder))
+        self._version = version_of(manifest_for(embedder, fields))
 
     def rank_with(self, learnt: Learnt | None) -> None:
         """Rank by other learnt weights than the shipped ones; None: by the fixed weights of each profile."""
@@ -108,19 +117,20 @@ class ToolIndex:
         spent, by_server = Counters(), Counter[tuple[str, str]]()
         for start in range(0, len(documents), BATCH):
             batch = documents[start : start + BATCH]
-            texts = [text for document in batch for text in field_texts(document)]
+            texts = [text for document in batch for text in field_texts(document, self._fields)]
             try:
                 vectors, cost = await self._documents.embed(texts)
             except EmbedderUnavailable:
                 await self._store_words(documents[start:])
                 raise
             failpoint("index.embedded")
-            check_before(batch, vectors)
-            await self._engine.upsert(points(batch, vectors, self._encoder))
-            await check_after(self._engine, batch, vectors)
+            made = points(batch, vectors, self._encoder, self._fields)
+            check_before(made)
+            await self._engine.upsert(made)
+            await check_after(self._engine, made)
             failpoint("index.batch_stored")
             spent = spent.plus(cost)
-            by_server.update(_first_of(batch, cost.fresh))
+            by_server.update(_first_of(batch, cost.fresh, self._fields))
             if self._bank is not None:
                 for owner, of_server in groupby(batch, key=_owner):
                     asked = await self._bank.replace(list(of_server))
@@ -132,7 +142,9 @@ class ToolIndex:
         dimension = self._embedder.dimension
         for start in range(0, len(documents), BATCH):
             batch = documents[start : start + BATCH]
-            await self._engine.upsert([wordy_point(document, dimension, self._encoder) for document in batch])
+            await self._engine.upsert(
+                [wordy_point(document, dimension, self._encoder, self._fields) for document in batch]
+            )
 
     async def delete(self, tenant: str, tool_ids: Sequence[str]) -> None:
         """Unknown ids are no error."""
@@ -154,8 +166,10 @@ class ToolIndex:
         """
         for start in range(0, len(servers), BATCH):
             batch = [server.document for server in servers[start : start + BATCH]]
-            vectors, _ = await self._documents.embed([text for one in batch for text in field_texts(one)])
-            await self._engine.upsert([server_point(one) for one in points(batch, vectors, self._encoder)])
+            texts = [text for one in batch for text in field_texts(one, self._fields)]
+            vectors, _ = await self._documents.embed(texts)
+            made = points(batch, vectors, self._encoder, self._fields)
+            await self._engine.upsert([server_point(one) for one in made])
         if servers:
             await self._engine.advance(await self._engine.cursor())
 
@@ -223,21 +237,23 @@ def _owner(document: IndexDocument) -> tuple[str, str]:
     return document.tenant, document.server
 
 
-def _first_of(batch: Sequence[IndexDocument], fresh: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _first_of(
+    batch: Sequence[IndexDocument], fresh: frozenset[str], fields: Sequence[FieldSpec]
+) -> Iterator[tuple[str, str]]:
     """The server that a fresh text came from, once for each."""
     counted: set[str] = set()
     for document in batch if fresh else ():
-        for text in field_texts(document):
+        for text in field_texts(document, fields):
             if text in fresh and text not in counted:
                 counted.add(text)
                 yield _owner(document)
 
 
-def manifest_for(embedder: Embedder) -> EngineManifest:
+def manifest_for(embedder: Embedder, fields: Sequence[FieldSpec] = DENSE_FIELDS) -> EngineManifest:
     """What an index made with this embedder and this code holds."""
     return EngineManifest(
         embedder=embedder.version,
-        fields=tuple((spec.name, embedder.dimension) for spec in DENSE_FIELDS),
+        fields=tuple((spec.name, embedder.dimension) for spec in fields),
         text_version=TEXT_VERSION,
         sparse_version=SPARSE_VERSION,
     )
@@ -257,12 +273,13 @@ async def open_index(
     url: str | None = None,
     api_key: str | None = None,
     patience_s: float | None = None,
+    fields: Sequence[FieldSpec] = DENSE_FIELDS,
 ) -> ToolIndex:
     """The embedded engine in folder `path`, or a Qdrant server at `url`, which wins when both are given.
 
     Raises IndexUnavailable, DataFolderInUse, StorageFull.
     """
-    manifests = (manifest_for(embedder), bank_manifest(embedder))
+    manifests = (manifest_for(embedder, fields), bank_manifest(embedder))
     if url is not None:
         try:
             from index.engines.remote import RemoteEngine  # noqa: PLC0415 - the extra [qdrant]
@@ -271,9 +288,9 @@ async def open_index(
                 "A Qdrant server needs the package qdrant-client; run `pip install 'toolcrib[qdrant]'`."
             ) from error
         tools, questions = [await RemoteEngine.open(url, manifest, api_key=api_key) for manifest in manifests]
-        return ToolIndex(embedder, cache, tools, questions, patience_s=patience_s)
+        return ToolIndex(embedder, cache, tools, questions, patience_s=patience_s, fields=fields)
     if path is None:
         raise IndexUnavailable("The index needs a folder or the URL of a Qdrant server.")
     folders = (path, path / QUESTIONS)
     shards = [await EdgeEngine.open(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
-    return ToolIndex(embedder, cache, *shards, patience_s=patience_s)
+    return ToolIndex(embedder, cache, *shards, patience_s=patience_s, fields=fields)

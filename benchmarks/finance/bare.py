@@ -54,7 +54,9 @@ async def bare_listing(running: Running, progress: Progress) -> float:
 async def bare_embedding(servers: Sequence[FinanceServer], progress: Progress) -> tuple[float, int]:
     """Seconds to embed every distinct text that the index embeds of these tools, by the same model, and how many."""
     documents = [server.document() for server in servers]
-    texts = list(dict.fromkeys(spec.text(document.text) for document in documents for spec in DENSE_FIELDS))
+    texts = list(
+        dict.fromkeys(text for document in documents for spec in DENSE_FIELDS for _, text in spec.parts(document.text))
+    )
     embedder = MiniLMEmbedder()
     await embedder.warm()
     began = time.perf_counter()

@@ -20,7 +20,7 @@ class SearchBody(BaseModel):
     k: int | None = Field(default=None, strict=True, description="Tools per query, 1 to 100.")
     session_id: str | None = Field(default=None, description="Put what is found into this session's tool memory.")
     new_session: bool = Field(default=False, description="Open a session when none is given.")
-    explain: bool = Field(default=False, description="Add scores per stage and the nearest losers.")
+    explain: bool = Field(default=False, description="Add scores per stage, filters and the nearest losers.")
     profile: str | None = Field(default=None, description="hybrid, dense, bm25 ...")
 
 

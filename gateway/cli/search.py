@@ -18,7 +18,9 @@ async def search(
     session: Annotated[str | None, typer.Option(help="Put the answer into this session's tool memory.")] = None,
     profile: Annotated[str | None, typer.Option(help="hybrid, plain, dense, bm25 ...", show_default="hybrid")] = None,
     *,
-    explain: Annotated[bool, typer.Option("--explain", help="Show scores per stage and the nearest losers.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show scores per stage, filters and the nearest losers.")
+    ] = False,
     shell: Shell,
 ) -> None:
     """Find tools by what they should do."""
@@ -55,4 +57,8 @@ def _explain(result: dict[str, Any]) -> None:
     out.print(table("tool", *stages, rows=rows, right=stages))
     if result["confidence"] is not None:
         out.print(f"profile {result['profile']}, confidence that something fits {result['confidence']:.2f}")
+    filters = result["filters"]
+    left_out = f"; found but not served: {', '.join(filters['left_out'])}" if filters["left_out"] else ""
+    servers = ", ".join(filters["servers"]) or "all servers"
+    out.print(f"filters: tenant {filters['tenant']}, {filters['state']} tools of {servers}{left_out}")
     out.print("  ".join(f"{name} {value:.1f} ms" for name, value in result["timings_ms"].items()))

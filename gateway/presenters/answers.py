@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from domain.catalogue import SyncRun
@@ -128,6 +129,7 @@ def _answer(answer: Answer, *, explain: bool) -> dict[str, Any]:
     if explain:
         body["profile"] = ranking.profile
         body["confidence"] = ranking.confidence
+        body["filters"] = asdict(answer.filters)
         body["timings_ms"] = dict(ranking.timings_ms)
         body["nearest"] = [
             {"tool_id": loser.tool_id, "score": loser.score, "stages": dict(loser.stages)} for loser in ranking.nearest

@@ -63,11 +63,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """What a tool had to be to be found. `left_out`: tools that the index found and the record does not serve."""
+
+    tenant: str
+    servers: tuple[str, ...] = ()  # empty: all
+    state: ToolState = ToolState.ACTIVE
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one query."""
 
     ranking: Ranking
     found: tuple[Found, ...]
+    filters: Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ class Search:
             adaptive=k is None,
         )
         rankings = await self._index.search(request)
-        answer = SearchAnswer(await self._hydrate(principal.tenant, rankings))
+        answer = SearchAnswer(await self._hydrate(Filters(request.tenant, request.servers), rankings))
         memory = None
         try:
             if session_id is None and ask.mint:
@@ -154,7 +165,8 @@ class Search:
         self._journal.record_soon(partial(_event, principal, request, answer, time.time()))
         return answer
 
-    async def _hydrate(self, tenant: str, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
+    async def _hydrate(self, filters: Filters, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
+        tenant = filters.tenant
         wanted = [candidate.tool_id for ranking in rankings for candidate in ranking.candidates]
         missing: tuple[str, ...] = ()
         try:
@@ -163,15 +175,17 @@ class Search:
             tools, missing = self._catalogue.remembered(tenant, wanted), ("store",)
             if wanted and not tools:
                 raise
+        # The store commits first and the index follows: what the store no longer serves is not an answer.
+        served = {tool_id: tool for tool_id, tool in tools.items() if tool.entry.state is filters.state}
         return tuple(
             Answer(
                 replace(ranking, degraded=(*ranking.degraded, *missing)),
                 tuple(
                     Found(tool, candidate, self._freshness.last_verified(tenant, candidate.server))
                     for candidate in ranking.candidates
-                    # The store commits first and the index follows: what the store no longer serves is not an answer.
-                    if (tool := tools.get(candidate.tool_id)) is not None and tool.entry.state is ToolState.ACTIVE
+                    if (tool := served.get(candidate.tool_id)) is not None
                 ),
+                replace(filters, left_out=tuple(c.tool_id for c in ranking.candidates if c.tool_id not in served)),
             )
             for ranking in rankings
         )

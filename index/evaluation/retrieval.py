@@ -23,7 +23,7 @@ from index.evaluation.file_cache import FileVectorCache
 from index.evaluation.metrics import Gains, all_metrics, gains
 from index.model_ports import ToolTexts
 from index.ports import Embedder, IndexDocument, SearchRequest
-from index.profiles import profile_named
+from index.profiles import fields_of, profile_named
 from index.questions.redaction import learnable
 from index.searcher import Searcher
 from index.tool_index import ToolIndex, open_index
@@ -79,7 +79,8 @@ async def evaluate_retrieval(
     dataset = load_dataset(asked.dataset, split=asked.split, turns=Turns(asked.turns))
     queries = dataset.queries[: asked.limit]
     with tempfile.TemporaryDirectory(prefix="toolcrib-eval-") as folder:
-        index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder))
+        fields = fields_of(profile_named(asked.profile))
+        index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder), fields=fields)
         try:
             documents = _documents(dataset.tools, _asked_before(asked))
             await _index_tools(index, documents, report)

@@ -33,7 +33,12 @@ def rank(
     """The k best, and the nearest left out, as many as make `depth`. `mix`: what a profile of learnt weights needs."""
     scores = {which: {hit.tool_id: hit.score for hit in hits} for which, hits in recall.found.items()}
     stages: dict[str, Scores] = {stage: hits for (number, stage), hits in scores.items() if number == 0}
-    stages |= _learnt(recall, mix) if mix is not None else _fixed(recall, scores, profile)
+    if mix is not None:
+        stages |= _learnt(recall, mix)
+    elif profile.cosines:
+        stages |= _cosines(recall, profile)
+    else:
+        stages |= _fixed(recall, scores, profile)
     exact = stages.get(EXACT, {})
     included = {*stages.get(PHRASE, {}), *stages.get(PREFIX, {})}
     named = dict.fromkeys(exact, EXACT_BONUS) | dict.fromkeys(included - set(exact), 0.0)
@@ -59,6 +64,13 @@ def _learnt(recall: Recall, mix: LearntMix) -> dict[str, Scores]:
     fused = min_max(weighted_sum((1.0, scores) for scores in parts.values()))
     exact = {stage: _by_tool(found.tool_ids, scores[0]) for stage, scores in recall.exact.items()}
     return exact | parts | {FUSED: fused}
+
+
+def _cosines(recall: Recall, profile: Profile) -> dict[str, Scores]:
+    """The cosine of each field, and their weighted sum."""
+    tool_ids = recall.tool_ids
+    of_fields: dict[str, Scores] = {field: _by_tool(tool_ids, recall.exact[field][0]) for field in profile.cosines}
+    return of_fields | {FUSED: weighted_sum((weight, of_fields[field]) for field, weight in profile.cosines.items())}
 
 
 def _by_tool(tool_ids: Sequence[str], scores: npt.NDArray[np.floating]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from domain.memory import MemoryChange, ToolMemory
 from domain.sessions import SessionLimits
 from gateway.mcp.server import _found
 from gateway.presenters.answers import search_json
-from gateway.use_cases.search import Answer, SearchAnswer
+from gateway.use_cases.search import Answer, Filters, SearchAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ def asked(*, abstained: bool) -> dict[str, Any]:
     near = tuple(Candidate(f"{server}__x{at}", server, 1.0) for at, server in enumerate("ccab"))
     ranking = Ranking("fold a boat", near[:1], "hybrid", abstained=abstained, nearest=near[1:])
     nothing = MemoryChange(ToolMemory(SessionLimits()))
-    return search_json(SearchAnswer((Answer(ranking, ()),), "s_1", nothing))
+    return search_json(SearchAnswer((Answer(ranking, (), Filters("local")),), "s_1", nothing))
 
 
 def test_the_servers_of_what_was_nearest_are_named_once_each_nearest_first() -> None:

@@ -12,8 +12,9 @@ from domain.candidates import Ranking
 from domain.errors import EmbedderUnavailable, InvalidInput
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
+from index.fields import DENSE_FIELDS, FieldSpec
 from index.ports import Matrix, SearchRequest
-from index.profiles import PROFILES
+from index.profiles import PROFILES, fields_of
 from index.ranking.order import NEAREST, with_included
 from index.retriever import MAX_K
 from index.tool_index import ToolIndex
@@ -45,8 +46,8 @@ class Broken(HashingEmbedder):
         return await super().embed(texts)
 
 
-async def index_of(embedder: HashingEmbedder | None = None) -> ToolIndex:
-    index = ToolIndex(embedder or HashingEmbedder(), DictCache(), MemoryEngine())
+async def index_of(embedder: HashingEmbedder | None = None, fields: Sequence[FieldSpec] = DENSE_FIELDS) -> ToolIndex:
+    index = ToolIndex(embedder or HashingEmbedder(), DictCache(), MemoryEngine(), fields=fields)
     await index.upsert(TOOLS)
     return index
 
@@ -62,7 +63,7 @@ def ids(ranking: Ranking) -> list[str]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_every_profile_finds_the_tool_that_a_query_describes(profile: str) -> None:
-    index = await index_of()
+    index = await index_of(fields=fields_of(PROFILES[profile]))
     for query, tool_id in (
         ("weather forecast for a city", "weather__get_forecast"),
         ("write to disk", "files__write_file"),
@@ -147,7 +148,7 @@ async def test_k_may_exceed_what_there_is() -> None:
 
 
 async def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="hybrid, plain, mixed, whole, dense, bm25, rrf, toolshed"):
+    with pytest.raises(InvalidInput, match="hybrid, plain, mixed, whole, dense, bm25, tdwa, weighted, rrf, toolshed"):
         await search(await index_of(), "anything", profile="magic")
 
 

@@ -107,8 +107,8 @@ def test_the_weights_of_a_document_are_what_the_version_says() -> None:
 
 def test_the_fields_of_a_tool() -> None:
     text = ToolText("Git Hub", "list issues", "Lists them.", "state: open or closed")
-    assert {spec.name: spec.text(text) for spec in DENSE_FIELDS} == {
-        "concat": "Lists them. list issues Git Hub state: open or closed",
-        "name": "list issues",
+    assert {spec.name: list(spec.parts(text)) for spec in DENSE_FIELDS} == {
+        "concat": [(1.0, "Lists them. list issues Git Hub state: open or closed")],
+        "name": [(1.0, "list issues")],
     }
     assert sparse_text(text).startswith("list issues Lists them. list issues Git Hub")
