@@ -2,9 +2,10 @@
 
     score(tool) = whole . marks(query, tool) + max over clauses of (clause . marks(clause, tool))
 
-where `whole` and `clause` are linear in the circumstances of the text: 60 numbers, fitted on train and dev splits by
-`benchmarks/learn_mix.py`, which says how. What is learnt holds for the embedding model that it was learnt with; with
-another model a search takes the fixed weights of its profile.
+(index/ranking/order.py adds the two up, and what coverage takes away), where `whole` and `clause` are linear in the
+circumstances of the text: 60 numbers, fitted on train and dev splits by `benchmarks/learn_mix.py`, which says how. What
+is learnt holds for the embedding model that it was learnt with; with another model a search takes the fixed weights of
+its profile.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ class LearntMix:
         trust[0] = self.whole @ standard[0]
         return trust
 
-    def scores(self, table: Table) -> tuple[Weights, Weights | None]:
-        """One number per candidate for the whole query, and for the best of its clauses, None where it has none."""
+    def scores(self, table: Table) -> Weights:
+        """One number per text and candidate: shape (texts, candidates), the whole query first."""
         marks, circumstances = evidence(table, self.marks)
         by_text: Weights = np.einsum("tcm,tm->tc", marks, self.trust(circumstances))
-        return by_text[0], by_text[1:].max(axis=0) if len(by_text) > 1 else None
+        return by_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)

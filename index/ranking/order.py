@@ -22,6 +22,8 @@ NEAREST = 3
 
 EXACT, PHRASE, PREFIX = "exact", "phrase", "prefix"
 WHOLE, CLAUSES, FUSED = "whole", "clauses", "fused"
+BEHIND = "behind"
+"""What a tool loses that answers best the clause that another answers better."""
 
 EXACT_BONUS = 1.0
 """Mixed scores lie in [0, 1]: a tool that the query names stands above every tool that it describes."""
@@ -34,7 +36,7 @@ def rank(
     scores = {which: {hit.tool_id: hit.score for hit in hits} for which, hits in recall.found.items()}
     stages: dict[str, Scores] = {stage: hits for (number, stage), hits in scores.items() if number == 0}
     if mix is not None:
-        stages |= _learnt(recall, mix)
+        stages |= _learnt(recall, mix, profile.coverage)
     elif profile.cosines:
         stages |= _cosines(recall, profile)
     else:
@@ -51,19 +53,39 @@ def rank(
     return tuple(candidates[:k]), tuple(candidates[k:])
 
 
-def _learnt(recall: Recall, mix: LearntMix) -> dict[str, Scores]:
+def _learnt(recall: Recall, mix: LearntMix, coverage: float) -> dict[str, Scores]:
     """The learnt scores moved to [0, 1], and beside them the parts that they are the sum of."""
     adapted = (ADAPTED,) if ADAPTED in mix.marks else ()
     found = table(recall, (CONCAT, NAME, SPARSE, *adapted))
     if not found.tool_ids:
         return {FUSED: {}}
-    whole, best = mix.scores(found)
-    parts: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, whole)}
-    if best is not None:
-        parts[CLAUSES] = _by_tool(found.tool_ids, best)
+    by_text = mix.scores(found)
+    parts: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, by_text[0])}
+    if len(by_text) > 1:
+        parts[CLAUSES] = _by_tool(found.tool_ids, by_text[1:].max(axis=0))
+        behind = ~leading(by_text)
+        if coverage and behind.any():
+            parts[BEHIND] = _by_tool(np.array(found.tool_ids)[behind].tolist(), np.full(behind.sum(), -coverage))
     fused = min_max(weighted_sum((1.0, scores) for scores in parts.values()))
     exact = {stage: _by_tool(found.tool_ids, scores[0]) for stage, scores in recall.exact.items()}
     return exact | parts | {FUSED: fused}
+
+
+def leading(by_text: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which candidates are the best of those that answer the same clause best; the first of equals.
+
+    `by_text`: shape (texts, candidates), the whole query first.
+
+    >>> leading(np.array([[0, 0, 0], [5, 4, 0], [0, 1, 2]])).tolist()
+    [True, False, True]
+    """
+    total = by_text[0] + by_text[1:].max(axis=0)
+    clause = by_text[1:].argmax(axis=0)
+    order = np.argsort(-total, kind="stable")
+    _, first = np.unique(clause[order], return_index=True)
+    leads = np.zeros(len(total), bool)
+    leads[order[first]] = True
+    return leads
 
 
 def _cosines(recall: Recall, profile: Profile) -> dict[str, Scores]:

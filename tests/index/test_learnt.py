@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
@@ -12,6 +16,7 @@ from index.profiles import PROFILES, Mix
 from index.ranking.adapter import QueryAdapter
 from index.ranking.evidence import CIRCUMSTANCES, MARKS, PLAIN_MARKS, evidence
 from index.ranking.learnt import Learnt, LearntMix, learnt_for, mix_of, shipped
+from index.ranking.order import leading
 from index.ranking.recall import Table
 from index.tool_index import ToolIndex
 from tests.index.samples import DIMENSION, TENANT, document
@@ -83,7 +88,7 @@ async def test_an_index_without_tools_finds_none() -> None:
     assert ranking.candidates == ()
 
 
-def test_whole_and_clauses_are_weighed_apart_and_the_best_clause_counts() -> None:
+def test_every_text_is_weighed_by_itself() -> None:
     table = Table(
         ("a", "b"),
         {
@@ -92,9 +97,32 @@ def test_whole_and_clauses_are_weighed_apart_and_the_best_clause_counts() -> Non
         },
         (2, 1, 1),
     )
-    whole, best = mix(MARKS, adapted=1.0).scores(table)
-    assert whole == pytest.approx([0.6, 0.3])
-    assert best == pytest.approx([2.7, 2.4])
+    assert mix(MARKS, adapted=1.0).scores(table) == pytest.approx(np.array([[0.6, 0.3], [2.7, 0.0], [0.3, 2.4]]))
+
+
+async def test_what_is_asked_for_beside_comes_before_the_second_of_the_same_kind() -> None:
+    index = await index_with(STANDING_STILL, bm25=1.0)
+    twin = document("mirror__read_file", "Read the contents of a file from disk.")
+    await index.upsert([twin])
+    query = "read the contents of a file from disk, list what is newest"
+    covered, crowded = [
+        (await index.search(SearchRequest(TENANT, (query,), k=3, profile=profile)))[0].candidates
+        for profile in ("hybrid", "crowded")
+    ]
+    assert [one.tool_id for one in crowded][:2] == ["files__read_file", "mirror__read_file"]
+    assert [one.tool_id for one in covered][:2] == ["files__read_file", "github__list_issues"]
+    [behind] = [one for one in covered if one.tool_id == "mirror__read_file"]
+    assert behind.stages["behind"] == -PROFILES["hybrid"].coverage
+    assert "behind" not in covered[0].stages
+
+
+@given(npst.arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(1, 12)), elements=st.floats(-5, 5, width=16)))
+def test_every_clause_keeps_its_best_and_the_best_of_all_leads(by_text: npt.NDArray[np.float64]) -> None:
+    leads, total = leading(by_text), by_text[0] + by_text[1:].max(axis=0)
+    clause = by_text[1:].argmax(axis=0)
+    assert sorted(clause[leads]) == sorted(set(clause))
+    assert all(total[leads & (clause == one)][0] == total[clause == one].max() for one in set(clause))
+    assert leads[total.argmax()]
 
 
 def test_marks_are_measured_per_text_and_candidate() -> None:

@@ -148,7 +148,9 @@ async def test_k_may_exceed_what_there_is() -> None:
 
 
 async def test_an_unknown_profile_names_the_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="hybrid, plain, mixed, whole, dense, bm25, tdwa, weighted, rrf, toolshed"):
+    with pytest.raises(
+        InvalidInput, match="hybrid, plain, crowded, mixed, whole, dense, bm25, tdwa, weighted, rrf, toolshed"
+    ):
         await search(await index_of(), "anything", profile="magic")
 
 
