@@ -26,6 +26,7 @@ from index.evaluation.dataset import LabelledQuery, LabelledTool, load_dataset
 from index.evaluation.file_cache import FileVectorCache
 from index.evaluation.metrics import Gains, gains
 from index.ports import IndexDocument, Matrix, SearchRequest
+from index.profiles import PROFILES, Profile, fields_of
 from index.ranking.adapter import QueryAdapter
 from index.ranking.learnt import Learnt, LearntMix
 from index.ranking.recall import Recall
@@ -44,7 +45,7 @@ _NO_MIX = LearntMix((), *[np.zeros(0)] * 4)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One query of `group` (its set; of toole, its subset too) and what the legs of profile `hybrid` found."""
+    """One query of `group` (its set; of toole, its subset too) and what the legs of a profile found."""
 
     group: str
     query: LabelledQuery
@@ -79,15 +80,25 @@ Adapters = Callable[[str], QueryAdapter]
 """Which adapter moves a query: one that was trained without it."""
 
 
-def judged(dataset: str, split: str, vectors: Path, adapters: Adapters, *, singles: int | None = None) -> list[Judged]:
-    """The queries of a set's split. `singles`: so many of toole's single-tool queries, drawn with a fixed seed."""
+def judged(
+    dataset: str,
+    split: str,
+    vectors: Path,
+    adapters: Adapters,
+    *,
+    singles: int | None = None,
+    profile: Profile = PROFILES["hybrid"],
+) -> list[Judged]:
+    """The queries of a set's split. `singles`: so many of toole's single-tool queries, drawn with a fixed seed.
+    `profile`: whose legs are asked.
+    """
     data = load_dataset(DATASETS / dataset, split=split)
     queries = [(_group(dataset, query), query) for query in data.queries]
     if singles is not None:
         drawn = [one for one in queries if one[0] == SINGLE]
         random.Random(_SEED).shuffle(drawn)
         queries = drawn[:singles] + [one for one in queries if one[0] != SINGLE]
-    return asyncio.run(_search(data.tools, queries, vectors, adapters))
+    return asyncio.run(_search(data.tools, queries, vectors, adapters, profile))
 
 
 def _group(dataset: str, query: LabelledQuery) -> str:
@@ -95,21 +106,28 @@ def _group(dataset: str, query: LabelledQuery) -> str:
 
 
 async def _search(
-    tools: Sequence[LabelledTool], queries: Sequence[tuple[str, LabelledQuery]], vectors: Path, adapters: Adapters
+    tools: Sequence[LabelledTool],
+    queries: Sequence[tuple[str, LabelledQuery]],
+    vectors: Path,
+    adapters: Adapters,
+    profile: Profile,
 ) -> list[Judged]:
+    fields = fields_of(profile)
     embedder = _Remembering(vectors)
     found: list[Judged] = []
     with tempfile.TemporaryDirectory(prefix="toolcrib-judged-") as folder:
-        engine = await EdgeEngine.open(Path(folder), manifest_for(embedder))
+        engine = await EdgeEngine.open(Path(folder), manifest_for(embedder, fields))
         encoder = Bm25Encoder()
-        retriever = Retriever(QueryEmbedder(embedder), encoder, engine)
+        names = frozenset(spec.name for spec in fields)
+        retriever = Retriever(QueryEmbedder(embedder), encoder, engine, fields=names)
         try:
             documents = [_document(tool) for tool in tools]
-            texts = [text for document in documents for text in field_texts(document)]
-            await engine.upsert(points(documents, await embedder.embed(texts), encoder))
+            texts = [text for document in documents for text in field_texts(document, fields)]
+            await engine.upsert(points(documents, await embedder.embed(texts), encoder, fields))
             for adapter, batch in _batches(queries, adapters):
                 retriever.learnt = Learnt(embedder.version, adapter, _NO_MIX, _NO_MIX)
-                _, recalls = await retriever.recall(SearchRequest(_TENANT, tuple(query.text for _, query in batch)))
+                asked = SearchRequest(_TENANT, tuple(query.text for _, query in batch), profile=profile.name)
+                _, recalls = await retriever.recall(asked)
                 found += [Judged(*which, recall) for which, recall in zip(batch, recalls, strict=True)]
                 print(f"\r{len(found)} of {len(queries)} queries", end="", file=sys.stderr, flush=True)
         finally:

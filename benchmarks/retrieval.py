@@ -1,8 +1,9 @@
 """Every data set's test split through the product's own index: the tables and pictures of docs/retrieval.md.
 
-    python -m benchmarks.retrieval [--vectors DIR] [--sets toole ...] [--skip others usage]
+    python -m benchmarks.retrieval [--vectors DIR] [--sets toole ...] [--skip others fields usage latency]
 
-Every stage off in turn (profiles), the set left out of what was learnt ("others"), usage and removed gold on toole.
+Every stage off in turn (profiles), the set left out of what was learnt ("others"), fields weighed apart ("fields"),
+usage and removed gold on toole ("usage"), milliseconds of a search as the catalogue grows ("latency").
 Rankings are those of `toolcrib eval retrieval --dataset DIR --profile NAME`: the same recall, ranked by the same code.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +27,30 @@ from benchmarks.learn_mix import learnt_on_others
 from benchmarks.real_catalogue import DATASETS
 from benchmarks.report import RESULTS, Promise, finish
 from benchmarks.retrieval_plots import draw
+from benchmarks.search_scale import product_row
 from index.embedders.minilm import MiniLMEmbedder
 from index.evaluation.metrics import complete, recall
 from index.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
-from index.profiles import PROFILES, Mix
+from index.fields import DESCRIPTION, NAME, PARAMETERS, QUESTIONS, TDWA_WEIGHTS
+from index.profiles import PROFILES, Mix, Profile
 from index.ranking.learnt import Learnt, LearntMix, shipped
 from index.ranking.order import rank
 
-STAGES = ("hybrid", "plain", "mixed", "whole", "rrf", "dense", "bm25")
+STAGES = ("hybrid", "crowded", "plain", "mixed", "whole", "rrf", "dense", "bm25")
 OTHERS = "others"
 """Hybrid by what was learnt on all other sets."""
+
+FIELDS: Mapping[str, Mapping[str, float]] = {
+    "weighted": TDWA_WEIGHTS,
+    **{
+        f"without {left_out}": {name: weight for name, weight in TDWA_WEIGHTS.items() if name != left_out}
+        for left_out in TDWA_WEIGHTS
+    },
+    "second variant": {NAME: 0.2, DESCRIPTION: 0.3, PARAMETERS: 0.0, QUESTIONS: 0.5},
+}
+"""Weights of the fields' cosines, applied when the query comes; the second variant is ScaleMCP's too."""
+
+SIZES = (1_000, 5_000, 20_000, 50_000, 100_000)
 
 SHOWN = 20
 RESAMPLES = 1000
@@ -59,22 +76,27 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, default=Path(".demo/vectors"))
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument(
-        "--skip", nargs="*", default=[], choices=("others", "usage"), help="parts that are kept as known"
+        "--skip", nargs="*", default=[], choices=(OTHERS, "fields", "usage", "latency"), help="kept as known"
     )
     asked = parser.parse_args()
     known = _known()
     rows: Rows = known.get("results", {})
-    everything = [] if "others" in asked.skip else pairs(asked.vectors)
+    weighed: Rows = known.get("fields", {})
+    everything = [] if OTHERS in asked.skip else pairs(asked.vectors)
     for name in asked.sets:
         measured(rows, judged(name, "test", asked.vectors, lambda _: shipped().adapter), shipped(), STAGES)
         if everything:
             learnt = learnt_on_others(name, everything, asked.vectors)
             queries = judged(name, "test", asked.vectors, lambda _, learnt=learnt: learnt.adapter)  # type: ignore[misc]
             measured(rows, queries, learnt, (OTHERS,))
+        if "fields" not in asked.skip:
+            fields(weighed, name, asked.vectors)
     asks = known.get("toole", {}) if "usage" in asked.skip else asyncio.run(toole(asked.vectors))
+    timed = known.get("latency", []) if "latency" in asked.skip else latency(asked.vectors)
     print(table(rows))
-    draw(rows)
-    finish("retrieval", [*floors(rows), *of_others(rows), *of_toole(asks)], {"results": rows, "toole": asks})
+    draw(rows, timed)
+    kept = {"results": rows, "fields": weighed, "toole": asks, "latency": timed}
+    finish("retrieval", [*floors(rows), *of_others(rows), *of_toole(asks)], kept)
 
 
 def measured(rows: Rows, queries: Sequence[Judged], learnt: Learnt, profiles: Sequence[str]) -> None:
@@ -82,15 +104,31 @@ def measured(rows: Rows, queries: Sequence[Judged], learnt: Learnt, profiles: Se
     for group in dict.fromkeys(one.group for one in queries):
         own = [one for one in queries if one.group == group]
         for profile in profiles:
-            rows.setdefault(group, {})[profile] = numbers(own, profile, learnt)
+            how = PROFILES["hybrid" if profile == OTHERS else profile]
+            learnt_mix = learnt.mix if how.adapter else learnt.plain
+            mix = learnt_mix if how.mix is Mix.LEARNT else None
+            rows.setdefault(group, {})[profile] = numbers(own, how, mix)
 
 
-def numbers(queries: Sequence[Judged], profile: str, learnt: Learnt) -> dict[str, Any]:
+def fields(rows: Rows, name: str, vectors: Path) -> None:
+    """Add what fields weighed apart find on a set's test split: frozen into one vector, and by weights of the query."""
+    for profile, weights in (("tdwa", {"tdwa": TDWA_WEIGHTS}), ("weighted", FIELDS)):
+        queries = judged(name, "test", vectors, lambda _: shipped().adapter, profile=PROFILES[profile])
+        for group in dict.fromkeys(one.group for one in queries):
+            own = [one for one in queries if one.group == group]
+            for row, of_row in weights.items():
+                how = replace(PROFILES[profile], cosines=of_row if profile == "weighted" else {})
+                rows.setdefault(group, {})[row] = numbers(own, how)
+
+
+def latency(vectors: Path) -> list[dict[str, Any]]:
+    """The product's index in this process, at every size: milliseconds of each stage of a search."""
+    with tempfile.TemporaryDirectory(prefix="toolcrib-scale-") as folder:
+        return [product_row(size, Path(folder) / "index", vectors) for size in SIZES]
+
+
+def numbers(queries: Sequence[Judged], how: Profile, mix: LearntMix | None = None) -> dict[str, Any]:
     """Means, and 95 % intervals of the mean by bootstrap over the queries."""
-    how = PROFILES["hybrid" if profile == OTHERS else profile]
-    mix: LearntMix | None = None
-    if how.mix is Mix.LEARNT:
-        mix = learnt.mix if how.adapter else learnt.plain
     at_k = np.zeros((len(queries), SHOWN))
     all_5 = np.zeros(len(queries))
     for row, one in enumerate(queries):

@@ -54,7 +54,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     if asked.product:
         for size in asked.sizes:
-            _replace(product, _product(size, work / "index", asked.cache))
+            _replace(product, product_row(size, work / "index", asked.cache))
     else:
         about |= asyncio.run(write_vectors(max(asked.sizes), work, asked.cache))
         for size in asked.sizes:
@@ -111,7 +111,8 @@ def _setting(name: str, size: int, folder: Path) -> dict[str, Any]:
     return row
 
 
-def _product(size: int, folder: Path, cache: Path) -> dict[str, Any]:
+def product_row(size: int, folder: Path, cache: Path) -> dict[str, Any]:
+    """The product's index of so many tools, made in `folder` anew: cost of filling, memory, time of every stage."""
     row: dict[str, Any] = {"setting": "product", "size": size}
     for what in ("fill", "search"):
         row |= _child("benchmarks.scale_product", what, str(size), str(folder), str(cache))
