@@ -43,6 +43,7 @@ from gateway.use_cases.sessions import Sessions
 from gateway.use_cases.turns import Turns
 from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
+from index.options import IndexOptions
 from index.profiles import fields_of, profile_named
 from index.searcher import Searcher
 from index.server_cap import CappedSearch
@@ -127,8 +128,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             settings.data / "index",
             store.vectors,
             server=_qdrant(settings),
-            patience_s=settings.embedding_deadline_s,
-            fields=fields_of(profile_named(settings.profile)),
+            options=IndexOptions(fields_of(profile_named(settings.profile)), settings.embedding_deadline_s),
         )
         models = await open_models(settings)
         stack.push_async_callback(models.aclose)

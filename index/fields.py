@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from domain.text import ToolText
 from index.identifiers import with_parts
-from index.questions.templates import template_questions
+from index.templates import template_questions
 
 Parts = Sequence[tuple[float, str]]
 

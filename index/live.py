@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +20,8 @@ from domain.errors import EmbedderUnavailable, IndexUnavailable, InvalidInput, T
 from index.embedders.absent import AbsentEmbedder
 from index.embedders.caching import Counters
 from index.embedders.remote import RemoteEmbedder
-from index.fields import DENSE_FIELDS, FieldSpec
 from index.generations import Generations, Serving, plain
+from index.options import IndexOptions
 from index.ports import Embedder, EngineManifest, SearchRequest, VectorCache
 from index.searcher import Searcher
 from index.standby import QdrantServer, StandbySearch, open_pair
@@ -33,6 +33,8 @@ BUILT_IN = "minilm"
 """The recipe that is always at hand."""
 
 DEGRADED = "embedder"
+
+PATIENT = IndexOptions(patience_s=5.0)
 
 
 class MakeEmbedder(Protocol):
@@ -90,15 +92,13 @@ class Place:
         cache: VectorCache,
         *,
         server: QdrantServer | None = None,
-        patience_s: float = 5.0,
-        fields: Sequence[FieldSpec] = DENSE_FIELDS,
+        options: IndexOptions = PATIENT,
     ) -> None:
-        """`patience_s`: how long a search waits for an embedding model elsewhere. `fields`: the vectors of a point."""
+        """`options`: of every index here; their patience is with embedding models elsewhere alone."""
         self._generations = Generations(root)
         self._cache = cache
         self._server = server
-        self._patience_s = patience_s
-        self._fields = tuple(fields)
+        self._options = options
 
     def known(self) -> Serving | None:
         """What served last."""
@@ -107,7 +107,7 @@ class Place:
     def can_serve(self, known: Serving) -> bool:
         """Whether this code would build it in the same way, whatever its model: then it can also search it."""
         embedder = AbsentEmbedder(known.embedder, known.dimension)
-        return plain(manifest_for(embedder, self._fields)) == known.manifest
+        return plain(manifest_for(embedder, self._options.fields)) == known.manifest
 
     def serves(self, generation: Generation) -> None:
         """Remember what serves."""
@@ -119,19 +119,16 @@ class Place:
 
     async def open(self, embedder: Embedder, recipe: str) -> Generation:
         """The index of this embedder, made where there is none. It owns the embedder from now on, come what may."""
-        manifest = manifest_for(embedder, self._fields)
+        manifest = manifest_for(embedder, self._options.fields)
         folder = self._generations.folder(plain(manifest))
-        patience_s = self._patience_s if isinstance(embedder, RemoteEmbedder) else None
+        is_elsewhere = isinstance(embedder, RemoteEmbedder)
+        options = self._options if is_elsewhere else replace(self._options, patience_s=None)
         standby = None
         try:
             if self._server is None:
-                index = await open_index(
-                    embedder, cache=self._cache, path=folder, patience_s=patience_s, fields=self._fields
-                )
+                index = await open_index(embedder, cache=self._cache, path=folder, options=options)
             else:
-                index, standby = await open_pair(
-                    embedder, self._cache, self._server, folder, patience_s=patience_s, fields=self._fields
-                )
+                index, standby = await open_pair(embedder, self._cache, self._server, folder, options)
         except ToolcribError:
             await embedder.close()
             raise

@@ -6,7 +6,6 @@ It answers whatever the remote one fails to, flagged `degraded=("index",)`. Refu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from domain.circuit import Circuit, Patience
 from domain.errors import IndexUnavailable
 from index.engines.edge import EdgeEngine
 from index.engines.guarded import GuardedEngine
-from index.fields import DENSE_FIELDS, FieldSpec
+from index.options import PLAIN, IndexOptions
 from index.ports import Embedder, SearchRequest, VectorCache
 from index.questions.bank import bank_manifest
 from index.searcher import Searcher
@@ -57,9 +56,7 @@ async def open_pair(
     cache: VectorCache,
     server: QdrantServer,
     path: Path,
-    *,
-    patience_s: float | None = None,
-    fields: Sequence[FieldSpec] = DENSE_FIELDS,
+    options: IndexOptions = PLAIN,
 ) -> tuple[ToolIndex, ToolIndex]:
     """The index on the server, which owns the embedder, and its standby in the folder `path`.
 
@@ -71,7 +68,7 @@ async def open_pair(
         raise IndexUnavailable(
             "A Qdrant server needs the package qdrant-client; run `pip install 'toolcrib[qdrant]'`."
         ) from error
-    manifests = (manifest_for(embedder, fields), bank_manifest(embedder))
+    manifests = (manifest_for(embedder, options.fields), bank_manifest(embedder))
     circuit = Circuit(PATIENCE)
     far = [
         GuardedEngine(
@@ -85,5 +82,5 @@ async def open_pair(
         await EdgeEngine.open(folder, manifest)
         for folder, manifest in zip((path, path / QUESTIONS), manifests, strict=True)
     ]
-    primary = ToolIndex(embedder, cache, *far, patience_s=patience_s, fields=fields)
-    return primary, ToolIndex(embedder, cache, *near, beside=primary, fields=fields)
+    primary = ToolIndex(embedder, cache, *far, options=options)
+    return primary, ToolIndex(embedder, cache, *near, beside=primary, options=options)

@@ -17,6 +17,7 @@ from index.documents import field_texts, point_id, points, wordy_point
 from index.embedders.caching import CachingEmbedder, Counters, QueryEmbedder
 from index.engines.edge import EdgeEngine
 from index.fields import DENSE_FIELDS, FieldSpec
+from index.options import PLAIN, IndexOptions
 from index.ports import (
     Embedder,
     Engine,
@@ -55,28 +56,28 @@ class ToolIndex:
         engine: Engine,
         questions: Engine | None = None,
         *,
-        patience_s: float | None = None,
         beside: ToolIndex | None = None,
-        fields: Sequence[FieldSpec] = DENSE_FIELDS,
+        options: IndexOptions = PLAIN,
     ) -> None:
         """`questions`: an engine made with `bank_manifest`, for what tools were asked for; None does without.
-        `patience_s`: how long a search waits for the embedder, where that is a model elsewhere.
         `beside`: an index of the same embedder, which owns it; a query that both are asked is embedded once.
-        `fields`: the vectors of a point; `engine` was made for the same (`manifest_for`).
+        `options`: of the fields that `engine` was made for (`manifest_for`).
         """
         self._embedder = embedder
         self._engine = engine
         self._encoder = Bm25Encoder()
         self._documents = CachingEmbedder(embedder, cache)
         self._is_alone = beside is None
-        self.queries: QueryEmbedder = beside.queries if beside else QueryEmbedder(embedder, deadline_s=patience_s)
-        self._fields = tuple(fields)
+        self.queries: QueryEmbedder = (
+            beside.queries if beside else QueryEmbedder(embedder, deadline_s=options.patience_s)
+        )
+        self._fields = tuple(options.fields)
         self._retriever = Retriever(
             self.queries,
             self._encoder,
             engine,
             learnt=learnt_for(embedder.version),
-            fields=frozenset(spec.name for spec in fields),
+            fields=frozenset(spec.name for spec in self._fields),
         )
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
         self._searcher: Searcher = RoutedSearch(self._retriever, engine, self.queries)
@@ -84,7 +85,7 @@ class ToolIndex:
             self._searcher = UsageStage(self._searcher, self._bank, self.queries)
         self._found = self._searcher
         self.judge_with(calibration_for(embedder.version))
-        self._version = version_of(manifest_for(embedder, fields))
+        self._version = version_of(manifest_for(embedder, self._fields))
 
     def rank_with(self, learnt: Learnt | None) -> None:
         """Rank by other learnt weights than the shipped ones; None: by the fixed weights of each profile."""
@@ -272,14 +273,13 @@ async def open_index(
     path: Path | None = None,
     url: str | None = None,
     api_key: str | None = None,
-    patience_s: float | None = None,
-    fields: Sequence[FieldSpec] = DENSE_FIELDS,
+    options: IndexOptions = PLAIN,
 ) -> ToolIndex:
     """The embedded engine in folder `path`, or a Qdrant server at `url`, which wins when both are given.
 
     Raises IndexUnavailable, DataFolderInUse, StorageFull.
     """
-    manifests = (manifest_for(embedder, fields), bank_manifest(embedder))
+    manifests = (manifest_for(embedder, options.fields), bank_manifest(embedder))
     if url is not None:
         try:
             from index.engines.remote import RemoteEngine  # noqa: PLC0415 - the extra [qdrant]
@@ -288,9 +288,9 @@ async def open_index(
                 "A Qdrant server needs the package qdrant-client; run `pip install 'toolcrib[qdrant]'`."
             ) from error
         tools, questions = [await RemoteEngine.open(url, manifest, api_key=api_key) for manifest in manifests]
-        return ToolIndex(embedder, cache, tools, questions, patience_s=patience_s, fields=fields)
+        return ToolIndex(embedder, cache, tools, questions, options=options)
     if path is None:
         raise IndexUnavailable("The index needs a folder or the URL of a Qdrant server.")
     folders = (path, path / QUESTIONS)
     shards = [await EdgeEngine.open(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
-    return ToolIndex(embedder, cache, *shards, patience_s=patience_s, fields=fields)
+    return ToolIndex(embedder, cache, *shards, options=options)

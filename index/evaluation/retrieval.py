@@ -22,6 +22,7 @@ from index.evaluation.dataset import LabelledQuery, LabelledTool, Turns, load_da
 from index.evaluation.file_cache import FileVectorCache
 from index.evaluation.metrics import Gains, all_metrics, gains
 from index.model_ports import ToolTexts
+from index.options import IndexOptions
 from index.ports import Embedder, IndexDocument, SearchRequest
 from index.profiles import fields_of, profile_named
 from index.questions.redaction import learnable
@@ -79,8 +80,8 @@ async def evaluate_retrieval(
     dataset = load_dataset(asked.dataset, split=asked.split, turns=Turns(asked.turns))
     queries = dataset.queries[: asked.limit]
     with tempfile.TemporaryDirectory(prefix="toolcrib-eval-") as folder:
-        fields = fields_of(profile_named(asked.profile))
-        index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder), fields=fields)
+        options = IndexOptions(fields_of(profile_named(asked.profile)))
+        index = await open_index(embedder, cache=FileVectorCache(cache), path=Path(folder), options=options)
         try:
             documents = _documents(dataset.tools, _asked_before(asked))
             await _index_tools(index, documents, report)

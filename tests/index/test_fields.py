@@ -13,10 +13,11 @@ from index.documents import field_texts, point
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
 from index.fields import ALL_FIELDS, DENSE_FIELDS, TDWA, TDWA_WEIGHTS
+from index.options import IndexOptions
 from index.ports import IndexDocument, SearchRequest
 from index.profiles import PROFILES, fields_of
-from index.questions.templates import template_questions
 from index.sparse import Bm25Encoder
+from index.templates import template_questions
 from index.tool_index import ToolIndex
 from tests.index.samples import TENANT, document
 from tests.index.test_caching import DictCache
@@ -28,7 +29,9 @@ WORDS = st.text("abcdefgh ", max_size=30).map(str.strip)
 
 
 async def index_for(profile: str) -> ToolIndex:
-    index = ToolIndex(HashingEmbedder(), DictCache(), MemoryEngine(), fields=fields_of(PROFILES[profile]))
+    index = ToolIndex(
+        HashingEmbedder(), DictCache(), MemoryEngine(), options=IndexOptions(fields_of(PROFILES[profile]))
+    )
     await index.upsert(TOOLS)
     return index
 

@@ -21,7 +21,7 @@ from index.ports import Filter, Hit, Leg, SearchRequest
 from index.questions.evidence import Evidence, Weights, blend
 from index.questions.redaction import learnable
 from index.questions.selection import ALIKE, by_worth, distinct
-from index.questions.templates import template_questions
+from index.templates import template_questions
 from index.tool_index import ToolIndex
 from tests.index.samples import TENANT, document, unit
 from tests.index.test_caching import DictCache

@@ -13,6 +13,7 @@ from domain.errors import EmbedderUnavailable, InvalidInput
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
 from index.fields import DENSE_FIELDS, FieldSpec
+from index.options import IndexOptions
 from index.ports import Matrix, SearchRequest
 from index.profiles import PROFILES, fields_of
 from index.ranking.order import NEAREST, with_included
@@ -47,7 +48,7 @@ class Broken(HashingEmbedder):
 
 
 async def index_of(embedder: HashingEmbedder | None = None, fields: Sequence[FieldSpec] = DENSE_FIELDS) -> ToolIndex:
-    index = ToolIndex(embedder or HashingEmbedder(), DictCache(), MemoryEngine(), fields=fields)
+    index = ToolIndex(embedder or HashingEmbedder(), DictCache(), MemoryEngine(), options=IndexOptions(fields))
     await index.upsert(TOOLS)
     return index
 
