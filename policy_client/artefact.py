@@ -52,6 +52,14 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
+def kind_of(folder: Path) -> str:
+    """Scorer or text. Raises InvalidInput for a folder with no policy, or with one of another kind."""
+    kind = _read(folder).kind
+    if kind not in SCHEMAS:
+        raise InvalidInput(f"The policy in {folder} is of kind {kind!r}, which this version does not know.")
+    return kind
+
+
 def verified(folder: Path, kind: str = SCORER) -> tuple[Path, Manifest]:
     """The model of a policy that fits this version. Raises InvalidInput, saying what does not fit."""
     manifest = _read(folder)

@@ -1,0 +1,69 @@
+"""A policy behind the rerank form: state as the query, actions as the documents, one score each is its logit.
+
+`toolcrib rl serve` answers so, and vLLM, TEI or Cohere serve a text policy so. A server that says at `/info` that its
+policy is a scorer is sent the numbers instead of the texts, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+
+from policy_client.artefact import SCORER, TEXT
+from policy_client.deciders.embedded import actions, read_scores
+from policy_client.decision import Decision, Question
+from policy_client.http.failures import ModelNonsense, ModelRefused
+from policy_client.http.json_client import JsonClient
+from policy_client.http.rerank import RerankClient
+from policy_client.scorer_features import META
+from policy_client.text_form import state_text
+
+NAME = "rerank"
+
+
+class RerankDecider:
+    """Fits the port `Decider`."""
+
+    name = NAME
+
+    def __init__(self, client: JsonClient) -> None:
+        self._client = client
+        self._rerank = RerankClient(client)
+        self._kind: str | None = None
+        self._served = ""
+
+    @property
+    def version(self) -> str:
+        return self._served or self._rerank.version
+
+    async def decide(self, question: Question) -> Decision:
+        """Raises the failures of `JsonClient`; ModelNonsense where a score is missing or none."""
+        kind = await self._looked_up()
+        query = state_text(question.request, question.calls)
+        documents = actions(question)
+        if kind == SCORER:
+            query, documents = json.dumps(question.context), numbers(question)
+        scores = await self._rerank.scores(query, documents)
+        return read_scores(question, scores, (NAME, self.version))
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _looked_up(self) -> str:
+        """What the server says of itself, asked once; a server of another make refuses that, and gets texts."""
+        if self._kind is None:
+            try:
+                said = await self._client.post(self._client.endpoint.at("/info"), {})
+            except (ModelRefused, ModelNonsense):
+                said = {}
+            told = said if isinstance(said, dict) else {}
+            self._kind, self._served = str(told.get("kind", TEXT)), str(told.get("version", ""))
+        return self._kind
+
+
+def numbers(question: Question) -> list[str]:
+    """The actions of a question as a scorer reads them, in the order of `actions`."""
+    return [
+        *(json.dumps({"call": dict(option.features)}) for option in question.options),
+        *(json.dumps({"removal": at}) for at, option in enumerate(question.options) if option.held),
+        *(json.dumps({"meta": name}) for name in META),
+    ]
