@@ -33,6 +33,8 @@ class Ranking:
     degraded: tuple[str, ...] = ()
     propensity: float = 1.0
     nearest: tuple[Candidate, ...] = ()  # the best that did not make it, for explain
+    decided_by: str = ""  # the policy that ordered them; empty: retrieval
+    context: Mapping[str, float] = field(default_factory=dict)  # what that policy looked at beside the candidates
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     ANSWER = "answer"  # an agent answered its user, as it told us
     SYNC = "sync"
     FEEDBACK = "feedback"
+    DECISION = "decision"  # of a policy in the shadow: it changed nothing
     CONSENT = "consent"  # a person agreed to run a server's command
     REVIEW = "review"  # a person decided about a change of a server: approved, rejected, pinned, another policy
 

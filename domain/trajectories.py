@@ -123,6 +123,7 @@ def _search(body: Mapping[str, Any]) -> tuple[StepKind, dict[str, Any]]:
     return StepKind.SEARCH, {
         "queries": tuple(str(answer["query"]) for answer in answers),
         "candidates": tuple(_candidates(answers)),
+        "context": answers[0].get("context", {}) if answers else {},
         "action": {"shown": list(dict.fromkeys(shown))},
     }
 

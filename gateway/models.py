@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from domain.canonical import sha256_hex
 from domain.circuit import Circuit, Patience
 from domain.errors import InvalidInput, ModelUnavailable
-from domain.memory_ports import Deciders
+from domain.memory_ports import Deciders, Pruner
 from domain.sessions import PrunerKind
 from gateway.model_settings import ModelSettings
 from gateway.use_cases.catalogue import CatalogueReader
@@ -29,6 +29,8 @@ from policy_client.http.endpoint import Endpoint
 from policy_client.http.json_client import JsonClient
 from policy_client.http.rerank import RerankClient
 from policy_client.memory import ModelPruner, ModelSearcher
+from policy_client.pruner import PolicyPruner
+from policy_client.router import Router
 
 _LOCAL = "st"
 
@@ -125,11 +127,13 @@ class Models:
             if isinstance(outcome, BaseException) and not isinstance(outcome, ModelUnavailable):
                 raise outcome
 
-    def deciders(self) -> Deciders:
+    def deciders(self, router: Router) -> Deciders:
         """Who prunes and searches for sessions that ask a model; where there is none, the rule does and says so."""
+        pruners: dict[PrunerKind, Pruner] = {PrunerKind.POLICY: PolicyPruner(router)} if router.backends else {}
         if self.chat is None:
-            return Deciders()
-        return Deciders({PrunerKind.LLM: ModelPruner(self.chat)}, {PrunerKind.LLM: ModelSearcher(self.chat)})
+            return Deciders(pruners)
+        pruners[PrunerKind.LLM] = ModelPruner(self.chat)
+        return Deciders(pruners, {PrunerKind.LLM: ModelSearcher(self.chat)})
 
     def versioned(self, index: str) -> str:
         """The version of the index, and of what may change its order."""

@@ -13,6 +13,7 @@ from domain.errors import InvalidInput
 from domain.sessions import MemoryMode
 from gateway.event_log.settings import LogSettings
 from gateway.model_settings import ModelSettings
+from gateway.policy.settings import PolicySettings
 
 DEFAULT_PORT = 8420
 _MIB = 1024 * 1024
@@ -21,7 +22,7 @@ _SECRETS = Path("/run/secrets")
 """Where container engines put secrets: a file `toolcrib_database_url` there is the setting of that name."""
 
 
-class Settings(ModelSettings, LogSettings):
+class Settings(ModelSettings, PolicySettings, LogSettings):
     """What an operator may set. Immutable, made once, handed down from the composition root."""
 
     model_config = SettingsConfigDict(

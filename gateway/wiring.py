@@ -20,6 +20,9 @@ from gateway.event_log.keeper import LogKeeper
 from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
 from gateway.models import Embedders, Models, open_models, tool_texts
+from gateway.policy.making import open_router
+from gateway.policy.situations import Situations
+from gateway.policy.stage import PolicySearch, Regime, Sources
 from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
@@ -48,6 +51,7 @@ from index.profiles import fields_of, profile_named
 from index.searcher import Searcher
 from index.server_cap import CappedSearch
 from index.standby import QdrantServer
+from policy_client.router import Router
 from servers.large_results.spool import Spool
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
@@ -91,6 +95,7 @@ class Toolcrib:
     sessions: Sessions
     results: Results
     experiences: Experiences
+    policy: PolicySearch
     search: Search
     call: Call
     feedback: Feedback
@@ -134,7 +139,10 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         stack.push_async_callback(models.aclose)
         index = await open_live(place, Embedders(settings, models.clients), settings.embedder)
         stack.push_async_callback(index.close)
-        crib = _wire(settings, store, index, models)
+        router = open_router(settings)
+        stack.push_async_callback(router.aclose)
+        crib = _wire(settings, store, index, models, router)
+        stack.push_async_callback(crib.policy.aclose)
         stack.callback(crib.results.close)
         stack.push_async_callback(crib.authorizer.aclose)
         stack.push_async_callback(crib.pool.aclose)
@@ -159,25 +167,28 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         yield crib
 
 
-def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) -> Toolcrib:
+def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, router: Router) -> Toolcrib:
     ordered, adapter = adapted(index, settings.adapter)
     freshness = Freshness(lambda: models.versioned(index.version) + adapter)
     keeper = LogKeeper(store, settings.log_rules)
-    journal = Journal(store.events, freshness.versions, keeper.rules)
+    situations, regime = Situations(), Regime(settings.policy_mode, settings.policy_share)
+    journal = Journal(store.events, freshness.versions, keeper.rules, situations.take if router.backends else None)
     catalogue = CatalogueReader(store)
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
     experiences = Experiences(store, is_offered=settings.case_memory)
     offered = CaseSearch(models.searcher(ordered, tool_texts(catalogue)), experiences, catalogue)
     found = _staged(settings, offered, recorded, flagged)
-    searcher = ExploringSearch(found, lambda tenant: keeper.rules(tenant).exploration)
+    sources = Sources(tool_texts(catalogue), situations, experiences.known_records)
+    policy = PolicySearch(found, router, sources, regime, journal.record)
+    searcher = ExploringSearch(policy, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool = _spool(settings)
     pool = ServerPool(
         Limits(caps=caps_of(settings), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
-    sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders())
+    sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders(router))
     results = Results(spool, sessions, _result_limits(settings))
 
     sync_totals = SyncTotals()
@@ -206,6 +217,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models) ->
         sessions=sessions,
         results=results,
         experiences=experiences,
+        policy=policy,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),

@@ -87,6 +87,10 @@ class Router:
         self._running: dict[str, asyncio.Task[Decision]] = {}
         self.hits = 0  # questions that cost nothing, since an identical one was answered
 
+    @property
+    def reads_texts(self) -> bool:
+        return any(backend.decider.reads_texts for backend in self.backends)
+
     async def decide(self, question: Question) -> Decision:
         """What the first back-end that answers says. Raises ModelUnavailable, the last one's, when none does."""
         key = f"{self._version()}\n{question.key}"

@@ -21,6 +21,7 @@ from gateway.api import (
     metrics,
     models,
     oauth,
+    policy,
     results,
     reviews,
     search,
@@ -44,6 +45,24 @@ from gateway.wiring import Toolcrib, caps_of
 from servers.limits import Deadlines, Limits
 
 _PREFIX = "/api/v1"
+_UNDER_PREFIX = (
+    servers,
+    sync,
+    index,
+    reviews,
+    tools,
+    search,
+    models,
+    enrich,
+    calls,
+    results,
+    sessions,
+    turns,
+    secrets,
+    trajectories,
+    stats,
+    policy,
+)
 
 
 def make_app(crib: Toolcrib) -> FastAPI:
@@ -79,23 +98,7 @@ def make_app(crib: Toolcrib) -> FastAPI:
     app.state.crib = crib
     app.state.answer_call = partial(answer_call, backend)  # for `gateway.mcp.quick_http`
     install_problem_handlers(app)
-    for module in (
-        servers,
-        sync,
-        index,
-        reviews,
-        tools,
-        search,
-        models,
-        enrich,
-        calls,
-        results,
-        sessions,
-        turns,
-        secrets,
-        trajectories,
-        stats,
-    ):
+    for module in _UNDER_PREFIX:
         app.include_router(module.router, prefix=_PREFIX)
     app.include_router(health.router)
     app.include_router(metrics.router)

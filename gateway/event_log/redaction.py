@@ -23,6 +23,8 @@ def redacted(event: Event, rules: LogRules) -> Event:
     if rules.queries is not QueryText.FULL:
         if event.kind is EventKind.SEARCH:
             body = {**body, "answers": [_answer(answer, rules.queries) for answer in body["answers"]]}
+        elif event.kind is EventKind.DECISION:
+            body = _answer(body, rules.queries)
         elif event.kind is EventKind.MEMORY:
             body = {**body, "reason": str(body["reason"]).partition(":")[0]}  # `search: QUERY` and the like
         elif event.kind is EventKind.FEEDBACK:

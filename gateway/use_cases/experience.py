@@ -43,6 +43,11 @@ class Experiences:
         known = self._followed.get(tenant)
         return known.experience.offers(query) if known is not None and self._is_offered else []
 
+    def known_records(self, tenant: str) -> Mapping[str, ToolRecord]:
+        """By tool, as far as was read: a search does not wait for the log."""
+        known = self._followed.get(tenant)
+        return known.experience.records if known is not None else {}
+
     async def records(self, tenant: str) -> Mapping[str, ToolRecord]:
         """By tool, up to now. Raises StoreUnavailable."""
         await self.catch_up(tenant)

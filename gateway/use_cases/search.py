@@ -148,6 +148,7 @@ class Search:
             profile=ask.profile or self._defaults.profile,
             judge=True,
             adaptive=k is None,
+            session_id=session_id,
         )
         rankings = await self._index.search(request)
         answer = SearchAnswer(await self._hydrate(Filters(request.tenant, request.servers), rankings))
@@ -225,4 +226,5 @@ def _answer_record(item: Answer) -> dict[str, Any]:
         "candidates": [{"tool_id": c.tool_id, "score": c.score, "stages": c.stages} for c in ranking.candidates],
         "shown": [found.candidate.tool_id for found in item.found],
         "propensity": ranking.propensity,
+        **({"decided_by": ranking.decided_by, "context": ranking.context} if ranking.decided_by else {}),
     }

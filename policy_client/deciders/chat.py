@@ -32,6 +32,7 @@ class ChatDecider:
     """Fits the port `Decider`."""
 
     name = NAME
+    reads_texts = True
 
     def __init__(self, chat: ChatClient) -> None:
         self._chat = chat

@@ -77,6 +77,7 @@ class EmbeddedDecider:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.version = version_of(policy.manifest)
+        self.reads_texts = policy.manifest.kind == TEXT
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
         self.batches: Batches[Question, Decision] = Batches(self._run)
 

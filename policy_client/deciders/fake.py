@@ -11,6 +11,7 @@ class FakeDecider:
 
     name = "fake"
     version = "fake-1"
+    reads_texts = True
 
     async def decide(self, question: Question) -> Decision:
         asked = set(words(question.request).lower().split())

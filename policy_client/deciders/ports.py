@@ -20,6 +20,11 @@ class Decider(Protocol):
         """Changes whenever the same question may be answered otherwise."""
         ...
 
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it looks at what tools say of themselves; reading that from the catalogue takes time."""
+        ...
+
     async def decide(self, question: Question) -> Decision:
         """Raises ModelUnavailable, also for an answer that names what the question does not."""
         ...

@@ -24,6 +24,7 @@ class RerankDecider:
     """Fits the port `Decider`."""
 
     name = NAME
+    reads_texts = True
 
     def __init__(self, client: JsonClient) -> None:
         self._client = client

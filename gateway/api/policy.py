@@ -1,0 +1,68 @@
+"""`/policy`: which policy decides, in which mode, and how it fares; `/policy/decide` asks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from gateway.api.dependencies import Caller, Crib
+from gateway.policy.questions import DEPTH
+from gateway.use_cases.search import Ask
+from index.ports import SearchRequest
+from policy_client.router import BackEnd
+
+router = APIRouter(tags=["policy"])
+
+
+class DecideBody(BaseModel):
+    """What is wanted, in words."""
+
+    request: str = Field(description="What the agent is to do next.")
+    session_id: str | None = Field(default=None, description="Its session, whose calls the policy looks at.")
+
+
+@router.get("/policy")
+async def policy(crib: Crib) -> dict[str, Any]:
+    """The mode, and every back-end in the order in which it is asked, with its last failure while it lasts."""
+    stage = crib.policy
+    return {
+        "mode": stage.regime.mode,
+        "share": stage.regime.share,
+        "backends": [_backend(one) for one in stage.router.backends],
+        "identical": stage.router.hits,
+    }
+
+
+@router.post("/policy/decide")
+async def decide(crib: Crib, caller: Caller, body: DecideBody) -> dict[str, Any]:
+    """What the policy would do: is a tool needed, which first, what next. Nothing is called, logged or remembered."""
+    ask = Ask((body.request,), session_id=body.session_id)
+    if body.session_id is not None:
+        await crib.sessions.check(caller, body.session_id)
+    decision = await crib.policy.ask(
+        SearchRequest(caller.tenant, ask.queries, DEPTH, crib.settings.profile, judge=True, session_id=body.session_id)
+    )
+    return {
+        "decided_by": f"{decision.backend} {decision.version}",
+        "need": round(decision.need, 6),
+        "next": decision.next,
+        "order": [{"tool_id": name, "probability": round(decision.calls[name], 6)} for name in decision.order],
+        "meta": {name: round(share, 6) for name, share in decision.meta.items()},
+    }
+
+
+def _backend(backend: BackEnd) -> dict[str, Any]:
+    counts = backend.counts
+    return {
+        "name": backend.decider.name,
+        "version": backend.decider.version,
+        "deadline_s": backend.deadline_s,
+        "left_alone": backend.circuit.is_open,
+        "failure": backend.circuit.last_failure,
+        "asked": counts.asked,
+        "decided": counts.decided,
+        "failed": counts.failed,
+        "late": counts.late,
+    }

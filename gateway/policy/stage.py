@@ -1,0 +1,175 @@
+"""The policy's stage of a search: it orders what retrieval found, and never adds to it or takes anything away.
+
+Late, wrong or absent, it leaves retrieval's order, and the answer says `policy` under `degraded`. What the query names
+stays on top. In its shadow a search is answered before the policy is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from domain.candidates import Candidate, Ranking
+from domain.canonical import sha256_hex
+from domain.errors import ModelUnavailable, StoreUnavailable
+from domain.events import Actor, Event, EventKind
+from gateway.policy.questions import DEPTH, Records, question_of
+from gateway.policy.settings import PolicyMode
+from gateway.policy.situations import Situations
+from index.ports import SearchRequest
+from index.ranking.order import EXACT, NEAREST
+from index.rerank import UNTOUCHED, is_named, with_included, with_stage
+from index.searcher import Searcher
+from policy_client.decision import Decision, Question
+from policy_client.router import Router
+
+STAGE = "policy"
+DEGRADED = "policy"
+
+Texts = Callable[[str, Sequence[str]], Awaitable[Mapping[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a question's parts come from. `records`: of a tenant's tools, as far as known, without waiting."""
+
+    texts: Texts
+    situations: Situations
+    records: Callable[[str], Records]
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """The mode, and for canary the share of the sessions in which the policy counts."""
+
+    mode: PolicyMode
+    share: float = 0.0
+
+    def counts_for(self, tenant: str, session_id: str | None) -> bool:
+        """Always the same for one session; where there is none, never, since it could not be told what followed."""
+        if self.mode is PolicyMode.LIVE:
+            return True
+        if self.mode is not PolicyMode.CANARY or session_id is None:
+            return False
+        return int(sha256_hex(f"{tenant}\n{session_id}")[:8], 16) / 2**32 < self.share
+
+
+class PolicySearch:
+    """A searcher around another one."""
+
+    def __init__(
+        self, inner: Searcher, router: Router, sources: Sources, regime: Regime, record: Callable[[Event], object]
+    ) -> None:
+        """`record`: takes the event of a decision that changed nothing."""
+        self._inner = inner
+        self.router = router
+        self._sources = sources
+        self.regime = regime
+        self._record = record
+        self._shadows: set[asyncio.Task[None]] = set()
+
+    async def search(self, request: SearchRequest) -> list[Ranking]:
+        """As the inner one searches; some profiles are not touched."""
+        if not self.router.backends or request.profile in UNTOUCHED:
+            return await self._inner.search(request)
+        rankings = await self._inner.search(replace(request, depth=max(request.depth, DEPTH)))
+        if self.regime.counts_for(request.tenant, request.session_id):
+            return list(await asyncio.gather(*(self._ordered(request, ranking) for ranking in rankings)))
+        task = asyncio.create_task(self._shadow(request, rankings))
+        self._shadows.add(task)
+        task.add_done_callback(self._shadows.discard)
+        return [_shown(ranking, request, [*ranking.candidates, *ranking.nearest]) for ranking in rankings]
+
+    async def aclose(self) -> None:
+        """Give up what nobody waits for."""
+        for task in self._shadows:
+            task.cancel()
+        await asyncio.gather(*self._shadows, return_exceptions=True)
+
+    async def ask(self, request: SearchRequest) -> Decision:
+        """What it would do about a request of one query; nothing is logged and nothing changes. Raises as `decide`."""
+        ranking = (await self._inner.search(replace(request, depth=max(request.depth, DEPTH))))[0]
+        return (await self.decide(request.tenant, request.session_id, ranking))[1]
+
+    async def decide(self, tenant: str, session_id: str | None, ranking: Ranking) -> tuple[Question, Decision]:
+        """Raises ModelUnavailable, StoreUnavailable."""
+        found = [*ranking.candidates, *ranking.nearest][:DEPTH]
+        wanted = [one.tool_id for one in found] if self.router.reads_texts else []
+        texts = await self._sources.texts(tenant, wanted) if wanted else {}
+        situation = self._sources.situations.of(tenant, session_id)
+        question = question_of(ranking, situation, self._sources.records(tenant), texts)
+        return question, await self.router.decide(question)
+
+    async def _ordered(self, request: SearchRequest, ranking: Ranking) -> Ranking:
+        began = time.perf_counter()
+        found = [*ranking.candidates, *ranking.nearest]
+        try:
+            question, decision = await self.decide(request.tenant, request.session_id, ranking)
+        except (ModelUnavailable, StoreUnavailable):
+            return replace(_shown(ranking, request, found), degraded=(*ranking.degraded, DEGRADED))
+        ordered = _by(decision, question, found)
+        included = {one.tool_id for one in ranking.candidates if is_named(one)}
+        shown = _shown(ranking, request, with_included(ordered, included, len(ranking.candidates)))
+        took_ms = (time.perf_counter() - began) * 1e3
+        return replace(
+            shown,
+            decided_by=f"{decision.backend} {decision.version}",
+            context=question.context,
+            timings_ms=with_stage(ranking.timings_ms, STAGE, took_ms),
+        )
+
+    async def _shadow(self, request: SearchRequest, rankings: Sequence[Ranking]) -> None:
+        for ranking in rankings:
+            began = time.perf_counter()
+            try:
+                question, decision = await self.decide(request.tenant, request.session_id, ranking)
+            except (ModelUnavailable, StoreUnavailable):
+                continue  # the states of the back-ends say why
+            self._record(_event(request, ranking, question, decision, (time.perf_counter() - began) * 1e3))
+
+
+def _by(decision: Decision, question: Question, found: Sequence[Candidate]) -> list[Candidate]:
+    """What the policy saw in its order, then the rest as it came. The policy's share of the best is the score."""
+    highest = max(decision.calls.values(), default=1.0) or 1.0
+    numbers = {option.tool_id: option.features for option in question.options}
+    seen = [
+        replace(
+            one,
+            score=decision.calls[one.tool_id] / highest,
+            stages={**one.stages, **numbers[one.tool_id], STAGE: decision.calls[one.tool_id]},
+        )
+        for one in found
+        if one.tool_id in decision.calls
+    ]
+    seen.sort(key=lambda one: (EXACT not in one.stages, -one.score, one.tool_id))
+    return [*seen, *(one for one in found if one.tool_id not in decision.calls)]
+
+
+def _shown(ranking: Ranking, request: SearchRequest, order: Sequence[Candidate]) -> Ranking:
+    """As many as retrieval gave, and no more of the nearest than were asked for."""
+    count = len(ranking.candidates)  # not k: retrieval may have chosen fewer
+    beyond = max(NEAREST, request.depth - count)
+    return replace(ranking, candidates=tuple(order[:count]), nearest=tuple(order[count : count + beyond]))
+
+
+def _event(request: SearchRequest, ranking: Ranking, question: Question, decision: Decision, took_ms: float) -> Event:
+    return Event(
+        tenant=request.tenant,
+        subject="policy",
+        kind=EventKind.DECISION,
+        at=time.time(),
+        session_id=request.session_id,
+        actor=Actor.POLICY,
+        latency_ms=took_ms,
+        body={
+            "query": ranking.query,
+            "retrieval": [one.tool_id for one in ranking.candidates],
+            "policy": list(decision.order[: len(ranking.candidates)]),
+            "need": decision.need,
+            "next": decision.next,
+            "context": question.context,
+            "decided_by": f"{decision.backend} {decision.version}",
+        },
+    )
