@@ -109,3 +109,23 @@ def adapt(
     from rl.exports.command import train_adapter  # noqa: PLC0415 - numpy and the embedder
 
     typer.echo(f"An adapter of {train_adapter(log, out, mixed=mixed)} decisions in {out}.", err=True)
+
+
+@app.command()
+def serve(
+    policy: Annotated[Path, typer.Option("--policy", help="Folder that `toolcrib rl train` made.")],
+    device: Annotated[str, typer.Option(help="cpu, or cuda for a text policy on a GPU.")] = "cpu",
+    host: Annotated[str, typer.Option(help="Address to listen on; the server has no keys of its own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8421,
+    batch: Annotated[int, typer.Option(help="Most requests scored together.", min=1)] = 64,
+) -> None:
+    """Serve a policy in the rerank form; gateways find it by TOOLCRIB_POLICY_URL."""
+    require_extra()
+    import uvicorn  # noqa: PLC0415 - what no other command has to load
+
+    from rl.serving.app import make_app  # noqa: PLC0415
+    from rl.serving.runners import open_runner, served_version  # noqa: PLC0415 - torch
+
+    runner = open_runner(policy, device)
+    typer.echo(f"{served_version(runner)} at http://{host}:{port}/rerank, on {device}.", err=True)
+    uvicorn.run(make_app(runner, most=batch), host=host, port=port, log_level="warning", access_log=False)

@@ -1,0 +1,1 @@
+"""A trained policy behind HTTP, in the rerank form that gateways and vLLM, TEI or Cohere speak."""
