@@ -15,7 +15,7 @@ run := $(VENV)/bin/python -m
 run_rl := $(VENV_RL)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help env check test test-rl clients clients-env conformance faults chaos demo demo-servers format clean
+.PHONY: help env check test test-rl clients clients-env conformance faults chaos policy demo demo-servers format clean
 
 help: ## Show this list
 	@echo "make TASK [ARGS='...'], where TASK is one of"
@@ -50,6 +50,9 @@ faults: env ## Faults on purpose: recipes R4-R11, R20, R21, S2, and leaks; N=ful
 
 chaos: env ## Crashes, failovers and missing parts on purpose: R3, R13-R18, R22; N=full for the long form, ARGS='r03' for some
 	@$(run) tests.chaos $(ARGS)
+
+policy: env ## What the policy and the runtime around it promise; N=full for the long form, ARGS='budgets' for some
+	@$(run) tests.policy $(ARGS)
 
 conformance: env ## The official MCP conformance suite, through the gateway and on our client; N=full for every transport
 	@$(run) tests.conformance.install --dir $(CONFORMANCE)

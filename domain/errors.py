@@ -18,6 +18,7 @@ Grouped by what the caller can do next; the class docstring is the default messa
     │   ├── DataFolderInUse
     │   └── ToolChanged
     ├── Forbidden                    ask an admin
+    │   └── BudgetExceeded           stop, or ask for a larger budget
     ├── UpstreamError                the upstream server's fault; others are not affected
     │   ├── UpstreamUnreachable
     │   ├── UpstreamTimeout
@@ -153,6 +154,12 @@ class Forbidden(ToolcribError):
 
     code = "forbidden"
     http_status = 403
+
+
+class BudgetExceeded(Forbidden):
+    """The session's budget does not allow that; stop, or go on in a session with a larger budget."""
+
+    code = "budget_exceeded"
 
 
 class UpstreamError(ToolcribError):

@@ -8,18 +8,22 @@ called for it, how that ended), found again by the words they share with a new n
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from domain.events import Event, EventKind, Outcome
 from domain.memory_order import evidence_in
+from domain.restart import Attempt, End
 
 MAX_CASES = 5000
 """Needs kept of a tenant; the one that was longest not met again goes first."""
 
 MAX_SESSIONS = 10_000
 """Sessions whose last searches are remembered until a call follows."""
+
+MAX_ATTEMPTS = 256
+"""Latencies kept of a tool, from which its timeout is chosen."""
 
 NEAREST = 4
 """Cases that have a say (Memento found K = 4 best)."""
@@ -44,6 +48,7 @@ class ToolRecord:
     errors: Counter[str] = field(default_factory=Counter)  # outcome, or the error's code where there is one
     latency_ms: float = 0.0
     last_at: float = 0.0
+    attempts: deque[Attempt] = field(default_factory=lambda: deque(maxlen=MAX_ATTEMPTS))  # the latest
 
     @property
     def success_rate(self) -> float:
@@ -130,6 +135,7 @@ class Experience:
         record.succeeded += works
         record.latency_ms += event.latency_ms
         record.last_at = max(record.last_at, event.at)
+        record.attempts.extend(_attempts(event))
         if not works:
             record.errors[str(event.body.get("error") or event.outcome.value)] += 1
         shown = self._shown.get(event.session_id or "", {})
@@ -170,6 +176,17 @@ class Experience:
     def _weights(self, terms: Iterator[str]) -> Iterator[float]:
         for term in terms:
             yield (1.0 + math.log((1 + len(self._cases)) / (1 + len(self._with_term.get(term, ()))))) ** 2
+
+
+def _attempts(event: Event) -> Iterator[Attempt]:
+    """Those that were cut and repeated, where there were any, and the one that ended with the call."""
+    cut = [float(seconds) for seconds in event.body.get("cut_s", ())]
+    yield from (Attempt(seconds, End.CUT) for seconds in cut)
+    last = max(0.0, event.latency_ms / 1e3 - sum(cut))
+    yield Attempt(last, _ENDS.get(event.outcome, End.ANSWERED))
+
+
+_ENDS = {Outcome.TIMEOUT: End.CUT, Outcome.UPSTREAM_ERROR: End.FAILED}
 
 
 def _terms(text: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from domain.budgets import Spent
 from domain.errors import InvalidInput
 from domain.ledger import Ledger
 from domain.memory_entries import FoldedTool, MemoryEntry
@@ -58,6 +59,7 @@ class ToolMemory:
     acted: bool = False  # whether something was called in this turn
     stepped: bool = False  # whether turns are announced; otherwise a search after a call begins one
     ledger: Ledger = field(default_factory=Ledger)  # kept by those who know what was asked; the rules leave it alone
+    spent: Spent = field(default_factory=Spent)  # likewise; its bounds are the session's
 
     def __post_init__(self) -> None:
         if self.capacity < 1:

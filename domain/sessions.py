@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from domain.budgets import Budget
 from domain.errors import InvalidInput
 
 HANDLE_PREFIX = "s_"
@@ -94,6 +95,7 @@ class Session:
     expires_at: float
     ttl_s: float = DEFAULT_TTL_S
     pruner: PrunerKind = PrunerKind.RULE
+    budget: Budget = field(default_factory=Budget)
 
     def extended(self, now: float) -> float:
         """When it expires if it is used now: later with every use, within its bound, and never earlier than before."""

@@ -18,6 +18,7 @@ from gateway.mcp.backend import Backend
 from gateway.mcp.backend_local import LocalBackend
 from gateway.mcp.backend_remote import RemoteBackend
 from gateway.mcp.meta_tools import Behind
+from gateway.plan_body import PlanBody
 from gateway.runner import Running, run_gateway
 from gateway.settings import Settings
 
@@ -48,6 +49,13 @@ class GatewayLink:
         self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
     ) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.call(name, arguments, session, client))
+
+    @property
+    def has_plans(self) -> bool:
+        return self._settings.plan_tool
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        return await self._with(lambda backend: backend.plan(body))
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.read_result(handle, page, session))
@@ -95,7 +103,7 @@ class GatewayLink:
         if url is None:
             return None
         self._api = ApiClient(url.rstrip("/"))
-        return RemoteBackend(self._api)
+        return RemoteBackend(self._api, has_plans=self._settings.plan_tool)
 
     async def _own(self) -> Backend | None:
         ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()

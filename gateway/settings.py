@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from domain.errors import InvalidInput
 from domain.sessions import MemoryMode
+from gateway.budget_settings import BudgetSettings
 from gateway.event_log.settings import LogSettings
 from gateway.model_settings import ModelSettings
 from gateway.policy.settings import PolicySettings
@@ -22,7 +23,7 @@ _SECRETS = Path("/run/secrets")
 """Where container engines put secrets: a file `toolcrib_database_url` there is the setting of that name."""
 
 
-class Settings(ModelSettings, PolicySettings, LogSettings):
+class Settings(ModelSettings, PolicySettings, LogSettings, BudgetSettings):
     """What an operator may set. Immutable, made once, handed down from the composition root."""
 
     model_config = SettingsConfigDict(
@@ -85,6 +86,11 @@ class Settings(ModelSettings, PolicySettings, LogSettings):
     )
     result_page_bytes: int = Field(default=64 * 1024, ge=1024, le=_MIB, description="Size of those pages.")
     result_ttl_s: float = Field(default=900.0, gt=0, description="Seconds for which those pages are kept.")
+    restart_early: bool = Field(
+        default=True, description="Calls that may be repeated begin anew when that is sooner done than waiting on."
+    )
+    plan_parallel: int = Field(default=4, ge=1, le=16, description="Calls of one plan at one server at once, at most.")
+    plan_tool: bool = Field(default=False, description="List `run_plan` on MCP, beside the three meta-tools.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 
     @model_validator(mode="after")

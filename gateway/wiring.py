@@ -28,6 +28,7 @@ from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
 from gateway.sync_totals import SyncTotals
+from gateway.use_cases.attempts import Attempts, FixedTimeouts, RestartEarly
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
@@ -37,8 +38,10 @@ from gateway.use_cases.exploration import ExploringSearch
 from gateway.use_cases.feedback import Feedback
 from gateway.use_cases.launches import Launches
 from gateway.use_cases.naming import Naming
+from gateway.use_cases.plan import Plans
 from gateway.use_cases.results import ResultLimits, Results
 from gateway.use_cases.reviews import Reviews
+from gateway.use_cases.scheduling import Places
 from gateway.use_cases.search import Search, SearchDefaults
 from gateway.use_cases.servers import Servers
 from gateway.use_cases.session_options import SessionDefaults
@@ -110,6 +113,11 @@ class Toolcrib:
     def turns(self) -> Turns:
         """Of agent loops that announce them."""
         return Turns(self.sessions, self.search, self.catalogue)
+
+    @property
+    def plans(self) -> Plans:
+        places = Places(self.settings.plan_parallel)
+        return Plans(self.call, self.catalogue, self.sessions, self.experiences.attempts, places)
 
     @property
     def naming(self) -> Naming:
@@ -187,6 +195,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         Limits(caps=caps_of(settings), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
+    patience = RestartEarly(experiences.attempts) if settings.restart_early else FixedTimeouts()
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders(router))
     results = Results(spool, sessions, _result_limits(settings))
 
@@ -218,7 +227,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         experiences=experiences,
         policy=policy,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
-        call=Call(pool, catalogue, sessions, results, journal, settings.call_timeout_s),
+        call=Call(Attempts(pool, patience), catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         authorizer=authorizer,
@@ -292,7 +301,14 @@ def _on_run(
 
 
 def _session_defaults(settings: Settings) -> SessionDefaults:
-    return SessionDefaults(settings.memory_mode, settings.memory_limit, settings.session_ttl_s, settings.memory_tokens)
+    return SessionDefaults(
+        settings.memory_mode,
+        settings.memory_limit,
+        settings.session_ttl_s,
+        settings.memory_tokens,
+        settings.budget,
+        settings.price_list,
+    )
 
 
 def _result_limits(settings: Settings) -> ResultLimits:

@@ -4,11 +4,12 @@
         [tool_id, reason, added_at, tokens, last_used_at, uses, flags, added_turn, seen_turn]],
      "folded": [[tool_id, reason, uses, turn]],
      "seen": [contract of each tool, then of each folded one],
-     "ledger": [12, 3, 900, 2700, 0, 0, 0, 0, 0]}
+     "ledger": [12, 3, 900, 2700, 0, 0, 0, 0, 0],
+     "spent": [12, 3600, 0.5, {tool_id: calls}]}
 
 `reason`, `added_at` and `last_used_at` are positions: the tools that one search brought share them. A long document is
-deflated. `seen` and `ledger` came later and may be absent. Limits and mode are columns. Version 1 had no turns, no
-folded tools, and its times in place.
+deflated. `seen`, `ledger` and `spent` came later and may be absent. Limits and mode are columns. Version 1 had no
+turns, no folded tools, and its times in place.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
+from domain.budgets import Spent
 from domain.ledger import Ledger
 from domain.memory import ToolMemory
 from domain.memory_entries import FoldedTool, MemoryEntry
@@ -31,6 +33,7 @@ _LONG = 2048
 _PINNED, _RELEASED = 1, 2
 _ACTED, _STEPPED = 1, 2
 _NO_LEDGER = Ledger()
+_NOTHING_SPENT = Spent()
 
 
 def encode_memory(memory: ToolMemory) -> str:
@@ -69,6 +72,9 @@ def encode_memory(memory: ToolMemory) -> str:
     }
     if memory.ledger != _NO_LEDGER:
         document["ledger"] = list(astuple(memory.ledger))
+    if memory.spent != _NOTHING_SPENT:
+        spent = memory.spent
+        document["spent"] = [spent.calls, spent.tokens, spent.cost, dict(spent.tools)]
     text = encode(document)
     if len(text) < _LONG:
         return text
@@ -96,7 +102,8 @@ def decode_memory(text: str, mode: MemoryMode, limits: SessionLimits) -> ToolMem
     }
     acted, stepped = bool(state & _ACTED), bool(state & _STEPPED)
     ledger = Ledger(*document.get("ledger", ()))
-    return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped, ledger)
+    spent = Spent(*document.get("spent", ()))
+    return ToolMemory(limits, mode, entries, folded, document["turn"], acted, stepped, ledger, spent)
 
 
 def _entries_of_version_1(document: Mapping[str, Any]) -> dict[str, MemoryEntry]:

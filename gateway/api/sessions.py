@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.budgets import Budget
 from domain.sessions import MemoryMode, PrunerKind
 from gateway.api.dependencies import Caller, Crib
 from gateway.presenters.ledger import ledger_json
@@ -16,6 +17,16 @@ from gateway.use_cases.session_options import SessionOptions
 from gateway.use_cases.sessions import MemoryEdit
 
 router = APIRouter(tags=["sessions"])
+
+
+class BudgetBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    calls: int | None = Field(default=None, strict=True, description="Most calls.")
+    tokens: int | None = Field(default=None, strict=True, description="Most tokens of definitions and results.")
+    cost: float | None = Field(default=None, description="Most that calls and tokens cost, in the operator's unit.")
+    seconds: float | None = Field(default=None, description="Seconds from the session's opening.")
+    tools: dict[str, int] = Field(default={}, description="Most calls of single tools, by id.")
 
 
 class NewSession(BaseModel):
@@ -31,6 +42,7 @@ class NewSession(BaseModel):
     high_water: float | None = Field(default=None, description="cache_aware: share of a limit that starts a batch.")
     low_water: float | None = Field(default=None, description="cache_aware: share of the limits that a batch leaves.")
     ttl_s: float | None = Field(default=None, description="Seconds without use until it expires.")
+    budget: BudgetBody | None = Field(default=None, description="What it may spend, at most the operator's bounds.")
 
 
 class EditBody(BaseModel):
@@ -54,7 +66,7 @@ class FeedbackBody(BaseModel):
 
 @router.post("/sessions", status_code=201)
 async def create(body: NewSession, crib: Crib, caller: Caller) -> dict[str, Any]:
-    session = await crib.sessions.open(caller, SessionOptions(**body.model_dump()))
+    session = await crib.sessions.open(caller, _options(body))
     return await show(session.id, crib, caller)
 
 
@@ -96,6 +108,11 @@ async def memory(session_id: str, crib: Crib, caller: Caller) -> dict[str, Any]:
 async def edit(session_id: str, body: EditBody, crib: Crib, caller: Caller) -> dict[str, Any]:
     """Add, remove, pin and unpin by exact name; unknown removals are reported, unknown additions refused."""
     return change_json(await crib.sessions.edit(caller, session_id, MemoryEdit(**body.model_dump())))
+
+
+def _options(body: NewSession) -> SessionOptions:
+    budget = None if body.budget is None else Budget(**body.budget.model_dump())
+    return SessionOptions(**body.model_dump(exclude={"budget"}), budget=budget)
 
 
 @router.post("/sessions/{session_id}/feedback", status_code=201)

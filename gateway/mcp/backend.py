@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.mcp.meta_tools import Behind
+from gateway.plan_body import PlanBody
 
 
 class Backend(Protocol):
@@ -24,6 +25,15 @@ class Backend(Protocol):
 
         `client` is the connection of a client of the handshake era: its calls meet the same state at a server.
         """
+        ...
+
+    @property
+    def has_plans(self) -> bool:
+        """Whether the operator lists `run_plan`."""
+        ...
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        """The JSON of POST /api/v1/plan."""
         ...
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:

@@ -10,7 +10,9 @@ from domain.errors import InvalidInput
 from domain.identity import Principal
 from domain.sessions import MemoryMode
 from gateway.mcp.meta_tools import Behind
+from gateway.plan_body import PlanBody
 from gateway.presenters.answers import call_json, page_json, search_json
+from gateway.presenters.plans import plan_json
 from gateway.presenters.sessions import change_json
 from gateway.use_cases.call import Invocation
 from gateway.use_cases.search import Ask
@@ -57,6 +59,13 @@ class LocalBackend:
     ) -> Mapping[str, Any]:
         asked = Invocation(name, arguments, session, client=client, inline=False)
         return call_json(await self._crib.call(self._principal, asked))
+
+    @property
+    def has_plans(self) -> bool:
+        return self._crib.settings.plan_tool
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        return plan_json(await self._crib.plans(self._principal, body.plan, body.options))
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
         return page_json(await self._crib.results.read(self._principal, handle, page, session))

@@ -7,13 +7,15 @@ from typing import Any
 
 from gateway.api_client import ApiClient, path
 from gateway.mcp.meta_tools import Behind
+from gateway.plan_body import PlanBody
 
 
 class RemoteBackend:
     """Implements `gateway.mcp.backend.Backend` on `/api/v1`."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, *, has_plans: bool = False) -> None:
         self._api = api
+        self.has_plans = has_plans
 
     async def behind(self) -> Behind:
         servers = (await self._api.get("/servers"))["servers"]
@@ -32,6 +34,10 @@ class RemoteBackend:
     ) -> Mapping[str, Any]:
         body = {"tool": name, "arguments": arguments, "session_id": session, "client": client, "inline": False}
         answer: Mapping[str, Any] = await self._api.post("/call", body)
+        return answer
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = await self._api.post("/plan", body.model_dump())
         return answer
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:  # noqa: ARG002 - the

@@ -19,8 +19,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from domain.errors import SessionNotFound
 from gateway.mcp.backend import Backend
-from gateway.mcp.meta_tools import META_TOOLS, definitions
-from gateway.mcp.server import answer_call, make_mcp_server
+from gateway.mcp.meta_tools import META_TOOLS
+from gateway.mcp.server import answer_call, listed, make_mcp_server
+from gateway.plan_body import PlanBody
 
 Held = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
 """A session's handle -> the definitions of what it holds, in its order. Raises SessionNotFound."""
@@ -51,7 +52,7 @@ def make_dynamic_server(backend: Backend, held: Held, opened: Opened) -> Server[
     async def list_tools(
         ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult | dict[str, Any]:
-        own = definitions(await backend.behind())
+        own = await listed(backend)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in own])
         # As JSON: what servers wrote is passed on as it was, not as the SDK's model of it.
@@ -130,6 +131,13 @@ class _OneConnection:
         if handle is not None and answer.get("memory") is not None:
             self._see(handle, answer["memory"])
         return answer
+
+    @property
+    def has_plans(self) -> bool:
+        return self._inner.has_plans
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        return await self._inner.plan(body)
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
         return await self._inner.read_result(handle, page, session)

@@ -21,6 +21,7 @@ from domain.errors import InvalidInput, ToolcribError, ToolRemoved, UpstreamRefu
 from gateway.mcp.backend import Backend
 from gateway.mcp.large_results import READ_RESULT, read_on
 from gateway.mcp.meta_tools import CALL_TOOL, META_TOOLS, REMOVE_TOOLS, SEARCH_TOOLS, definitions, instructions
+from gateway.mcp.plan_tool import DEFINITION, RUN_PLAN, plan_body
 from gateway.mcp.tasks import refuse_tasks
 from gateway.wire_json import compact_json
 
@@ -44,7 +45,7 @@ def make_mcp_server(
     async def list_tools(
         _ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        tools = definitions(await backend_for().behind())
+        tools = await listed(backend_for())
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
 
     only_client = secrets.token_hex(16)  # over stdio there is but one
@@ -91,16 +92,20 @@ async def answer_call(
     return {"resultType": "complete", **result}
 
 
+async def listed(backend: Backend) -> list[dict[str, Any]]:
+    """The meta-tools, and `run_plan` where the operator wants it."""
+    tools = definitions(await backend.behind())
+    return [*tools, dict(DEFINITION)] if backend.has_plans else tools
+
+
 async def read_instructions(backend: Backend) -> str:
     """The server's instructions as the catalogue stands now."""
     return instructions(await backend.behind())
 
 
 async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any], client: str | None) -> dict[str, Any]:
-    if name == READ_RESULT:
-        return await _read(backend, arguments, None)
-    if name not in META_TOOLS:  # a found tool, called by its own name
-        return _called(await backend.call(name, arguments, None, client), None)
+    if name not in META_TOOLS:
+        return await _by_name(backend, name, arguments, client)
     session = _text(arguments, "session", required=name == REMOVE_TOOLS)
     if name == SEARCH_TOOLS:
         return _found(await backend.search(_texts(arguments, "queries"), session))
@@ -113,6 +118,15 @@ async def _dispatch(backend: Backend, name: str, arguments: Mapping[str, Any], c
             return await _read(backend, inner, session)
         return _called(await backend.call(tool, inner, session, client), session)
     return _removed(await backend.remove(_texts(arguments, "names"), session or ""), session or "")
+
+
+async def _by_name(backend: Backend, name: str, arguments: Mapping[str, Any], client: str | None) -> dict[str, Any]:
+    """A reserved name, or that of a found tool."""
+    if name == READ_RESULT:
+        return await _read(backend, arguments, None)
+    if name == RUN_PLAN and backend.has_plans:
+        return _planned(await backend.plan(plan_body(arguments)))
+    return _called(await backend.call(name, arguments, None, client), None)
 
 
 def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +151,10 @@ def _found(answer: Mapping[str, Any]) -> dict[str, Any]:
         if result["degraded"]:
             entry["degraded"] = result["degraded"]
         results.append(entry)
-    texts = _texts_result(compact_json({"results": results}), _memory_line(answer["session_id"], answer["memory"]))
+    line = _memory_line(answer["session_id"], answer["memory"])
+    if "budget" in answer:
+        line = f"{line}\n{answer['budget']['block']}"
+    texts = _texts_result(compact_json({"results": results}), line)
     return {**texts, "_meta": {META_FRESH: fresh}}
 
 
@@ -159,10 +176,25 @@ def _called(answer: Mapping[str, Any], session: str | None) -> dict[str, Any]:
         lines.append(read_on(page))
     if memory is not None and session is not None and (memory["evicted"] or memory["max_tokens"] is not None):
         lines.append(_memory_line(session, memory))
+    if "budget" in answer:
+        lines.append(answer["budget"]["block"])
     if lines:
         result["content"] = [*(result.get("content") or []), *({"type": "text", "text": line} for line in lines)]
     result["_meta"] = meta
     return result
+
+
+def _planned(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Every step with its result, as one text: no tool's answer is passed on as if it were the only one."""
+    steps = []
+    for step in answer["steps"]:
+        entry = {name: step[name] for name in ("id", "tool", "status", "result", "error", "message") if name in step}
+        if (page := step.get("page")) is not None:
+            entry["more"] = read_on(page)
+        steps.append(entry)
+    failed = all(step["status"] != "ok" for step in steps)
+    budgets = [step["budget"]["block"] for step in answer["steps"] if "budget" in step]
+    return {**_texts_result(compact_json({"steps": steps}), *budgets[-1:]), "isError": failed}
 
 
 async def _read(backend: Backend, arguments: Mapping[str, Any], session: str | None) -> dict[str, Any]:

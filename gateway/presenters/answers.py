@@ -8,6 +8,7 @@ from typing import Any
 from domain.catalogue import SyncRun
 from domain.tools import CatalogueTool
 from gateway.case_search import reason_of
+from gateway.presenters.budgets import budget_json
 from gateway.presenters.sessions import change_json
 from gateway.use_cases.call import CallAnswer
 from gateway.use_cases.results import Page
@@ -26,6 +27,8 @@ def search_json(answer: SearchAnswer, *, explain: bool = False) -> dict[str, Any
     if answer.session_id is not None and answer.memory is not None:
         body["session_id"] = answer.session_id
         body["memory"] = change_json(answer.memory)
+        if answer.session is not None:
+            body |= budget_json(answer.session, answer.memory.memory.spent)
     return body
 
 
@@ -42,6 +45,8 @@ def call_json(answer: CallAnswer) -> dict[str, Any]:
     }
     if answer.memory is not None:
         body["memory"] = change_json(answer.memory)
+        if answer.session is not None:
+            body |= budget_json(answer.session, answer.memory.memory.spent)
     if answer.page is not None:
         body["page"] = answer.page.facts
     return body

@@ -7,6 +7,7 @@ from typing import Any
 from domain.memory import MemoryChange, ToolMemory
 from domain.memory_entries import FoldedTool, MemoryEntry
 from domain.sessions import Session
+from gateway.presenters.budgets import budget_json
 
 
 def change_json(change: MemoryChange) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def session_json(session: Session, memory: ToolMemory) -> dict[str, Any]:
         "system_tools": memory.mode.system_tools,
         "capacity": memory.capacity,
         "tokens": memory.tokens,
+        **budget_json(session, memory.spent),
     }
 
 

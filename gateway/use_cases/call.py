@@ -25,15 +25,16 @@ from domain.errors import (
 from domain.events import Actor, Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange, ToolMemory
+from domain.sessions import Session
 from domain.tokens import BYTES_PER_TOKEN
 from gateway.event_log.journal import Journal
 from gateway.event_log.redaction import ARGUMENTS
+from gateway.use_cases.attempts import Attempts, Target
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.resolving import Resolver
 from gateway.use_cases.results import Page, Results
 from gateway.use_cases.sessions import Sessions
-from servers.ports import Pool
 
 MAX_TIMEOUT_S = 3600.0
 _INVALID_PARAMS = -32602
@@ -65,6 +66,7 @@ class CallAnswer:
     memory: MemoryChange | None = None
     page: Page | None = None  # which page of the result `raw` holds, where it is too large to be handed out whole
     step: str = ""  # its id in the event log
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class _Ended:
     outcome: Outcome
     error: str | None = None
     content: Any = None
+    cut_s: tuple[float, ...] = ()  # of attempts that were given up before
 
 
 class Call:
@@ -89,14 +92,14 @@ class Call:
 
     def __init__(
         self,
-        pool: Pool,
+        attempts: Attempts,
         catalogue: CatalogueReader,
         sessions: Sessions,
         results: Results,
         journal: Journal,
         timeout_s: float,
     ) -> None:
-        self._pool = pool
+        self._attempts = attempts
         self._catalogue = catalogue
         self._resolve = Resolver(catalogue)
         self._sessions = sessions
@@ -111,36 +114,31 @@ class Call:
         # A handle is logged once it is known to be this principal's.
         logged = _Logged(asked if asked.session_id is None else replace(asked, session_id=None))
         try:
-            held = None
+            session = held = None
             if asked.session_id is not None:
-                _, held = await self._sessions.at_hand(principal, asked.session_id)
+                session, held = await self._sessions.at_hand(principal, asked.session_id)
                 logged = _Logged(asked, held)
             tool = await self._resolve(principal.tenant, asked.tool, asked.contract_hash, held)
             server = await self._catalogue.server(principal.tenant, tool.entry.server)
             if not server.enabled:
                 raise UpstreamUnreachable(f"Server {server.slug!r} is disabled; an admin can enable it.")
             timeout_s = min(asked.timeout_s or self._timeout_s, MAX_TIMEOUT_S)
-            document = tool.entry.document
-            result = await self._pool.call(
-                server,
-                document.name,
-                asked.arguments,
-                timeout_s=timeout_s,
-                repeatable=server.trusted and document.says_repeatable,
-                owner=_owner(principal, asked),
-            )
-            result, page = await self._results.fit(principal, asked.session_id, result, inline=asked.inline)
+            if session is not None:
+                timeout_s = min(timeout_s, await self._sessions.budgets.reserve(session, tool))
+            called = await self._attempts(Target(server, tool, asked.arguments, _owner(principal, asked)), timeout_s)
+            result, page = await self._results.fit(principal, session, called.result, inline=asked.inline)
         except ToolcribError as error:
             self._record(principal, logged, tool, _Ended(_outcome_of(error), error.code), started)
             raise
         outcome = Outcome.TOOL_ERROR if result.is_error else Outcome.OK
-        step = self._record(principal, logged, tool, _Ended(outcome, content=result.raw.get("content")), started)
+        ended = _Ended(outcome, content=result.raw.get("content"), cut_s=called.cut_s)
+        step = self._record(principal, logged, tool, ended, started)
         memory = None
         if asked.session_id is not None:
             # It ended during the call, or cannot be written; the result is there nevertheless.
             with contextlib.suppress(SessionNotFound, StoreUnavailable):
                 memory = await self._sessions.used(principal, asked.session_id, tool)
-        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page, step)
+        return CallAnswer(result.raw, tool, (time.perf_counter() - started) * 1e3, memory, page, step, session)
 
     def _record(
         self, principal: Principal, logged: _Logged, tool: ServedTool | None, ended: _Ended, started: float
@@ -163,6 +161,7 @@ class Call:
                     "contract_hash": tool.entry.document.contract_hash if tool else None,
                     **_arguments_record(logged.asked.arguments, keeps_values=keeps_arguments),
                     **({} if ended.error is None else {"error": ended.error}),
+                    **({"cut_s": ended.cut_s} if ended.cut_s else {}),
                     **({} if logged.held is None else memory_record(logged.held)),
                 },
                 actor=Actor.AGENT,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.errors import ToolcribError
 from domain.experience import Experience, Offer, ToolRecord
+from domain.restart import Attempt
 from index.questions.redaction import learnable
 from store.store import Store
 
@@ -47,6 +48,12 @@ class Experiences:
         """By tool, as far as was read: a search does not wait for the log."""
         known = self._followed.get(tenant)
         return known.experience.records if known is not None else {}
+
+    def attempts(self, tenant: str, tool_id: str) -> Sequence[Attempt]:
+        """What was read so far of how long a tool's attempts took: a call does not wait for the log."""
+        known = self._followed.get(tenant)
+        record = None if known is None else known.experience.records.get(tool_id)
+        return () if record is None else tuple(record.attempts)
 
     async def records(self, tenant: str) -> Mapping[str, ToolRecord]:
         """By tool, up to now. Raises StoreUnavailable."""

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import InvalidInput, ResultNotFound, SessionNotFound
+from domain.errors import BudgetExceeded, InvalidInput, ResultNotFound, SessionNotFound
 from domain.identity import Principal
+from domain.sessions import Session
 from domain.steady_clock import steady_time
+from domain.tokens import BYTES_PER_TOKEN, estimate_tokens
 from gateway.use_cases.sessions import Sessions
 from servers.large_results.readable import readable, written
 from servers.large_results.spool import Span, Spool, SpoolFull
@@ -65,10 +67,25 @@ class Page:
         }
 
 
+_NOT_SHOWN = (
+    "The call was made, and its result does not fit what the session's budget has left; do not repeat it, "
+    "stop, or go on in a session with a larger budget."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose a result is, and in which pages."""
+
+    tenant: str
+    subject: str
+    session_id: str | None
+    page_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    owner: tuple[str, str]  # tenant and subject
-    session_id: str | None
+    owner: _Owner
     text: Span
     media: str
     expires_at: float
@@ -84,67 +101,90 @@ class Results:
         self._kept: dict[str, _Kept] = {}  # the oldest first
 
     async def fit(
-        self, principal: Principal, session_id: str | None, result: CallResult, *, inline: bool
+        self, principal: Principal, session: Session | None, result: CallResult, *, inline: bool
     ) -> tuple[CallResult, Page | None]:
-        """The result as it came if it may go so, else its first page. `inline`: a program asked, which bears it all."""
+        """The result as it came if it may go so, else its first page. `inline`: a program asked, which bears it all.
+
+        Raises BudgetExceeded when its session has no token left for it.
+        """
+        most = 0 if inline or self._spool is None else self._limits.inline_bytes
+        whole = result.large is None and (not most or _weight(result.raw) <= most)
+        wanted = _weight(result.raw) if whole else self._limits.page_bytes
+        granted = await self._granted(session, wanted)
+        if whole and granted >= wanted:
+            return result, None
+        session_id = None if session is None else session.id
+        kept = _Owner(principal.tenant, principal.subject, session_id, min(granted, self._limits.page_bytes))
         if result.large is not None:
             assert self._spool is not None  # it holds the result
-            return await self._first_page(self._spool, principal, session_id, result.large, [])
-        most = self._limits.inline_bytes
-        if inline or self._spool is None or not most or _weight(result.raw) <= most:
-            return result, None
+            return await self._first_page(self._spool, kept, result.large, [])
+        if self._spool is None:  # so it has no pages
+            raise BudgetExceeded(_NOT_SHOWN)
         rest, media = _apart(result.raw)
         try:
             large = await asyncio.to_thread(written, self._spool, rest)
         except SpoolFull as full:
+            if granted < wanted:
+                raise BudgetExceeded(_NOT_SHOWN) from full
             logger.warning("A large result went to its caller at once, since it could not be kept: %s.", full)
             return result, None
-        return await self._first_page(self._spool, principal, session_id, large, media)
+        return await self._first_page(self._spool, kept, large, media)
+
+    async def _granted(self, session: Session | None, wanted: int) -> int:
+        """Bytes that the session's budget allows of so many."""
+        if session is None or not session.budget:
+            return wanted
+        tokens = await self._sessions.budgets.grant(session, -(-wanted // BYTES_PER_TOKEN))
+        if not tokens and wanted:
+            raise BudgetExceeded(_NOT_SHOWN)
+        return min(tokens * BYTES_PER_TOKEN, wanted)
 
     async def read(self, principal: Principal, handle: str, number: int, session_id: str | None = None) -> Page:
-        """Raises ResultNotFound, also for a result of somebody else, and InvalidInput for a page there is not."""
+        """Raises ResultNotFound, also for a result of somebody else; InvalidInput for a page there is not;
+        BudgetExceeded where its session may not be shown it.
+        """
         kept = self._kept.get(handle)
-        if kept is None or kept.owner != (principal.tenant, principal.subject):
+        if kept is None or (kept.owner.tenant, kept.owner.subject) != (principal.tenant, principal.subject):
             raise ResultNotFound
-        if kept.session_id is not None:
-            if session_id not in {None, kept.session_id}:
+        page = self._page(handle, kept, number)
+        if kept.owner.session_id is not None:
+            if session_id not in {None, kept.owner.session_id}:
                 raise ResultNotFound
             try:
-                await self._sessions.show(principal, kept.session_id)
+                session, _ = await self._sessions.show(principal, kept.owner.session_id)
             except SessionNotFound:
                 self._drop(handle)
                 raise ResultNotFound from None
-        return self._page(handle, kept, number)
+            await self._sessions.budgets.afford(session, [estimate_tokens(page.text)])
+        return page
 
     def close(self) -> None:
         """Drop everything."""
         for handle in list(self._kept):
             self._drop(handle)
 
-    async def _first_page(
-        self, spool: Spool, principal: Principal, session_id: str | None, large: Span, media: list[Any]
-    ) -> tuple[CallResult, Page]:
+    async def _first_page(self, spool: Spool, owner: _Owner, large: Span, media: list[Any]) -> tuple[CallResult, Page]:
         found = await asyncio.to_thread(readable, spool, large)
-        owner = (principal.tenant, principal.subject)
         self._make_room(spool, owner, found.text.size)
         handle = HANDLE_PREFIX + secrets.token_hex(16)
         expires_at = steady_time() + self._limits.ttl_s
-        kept = self._kept[handle] = _Kept(owner, session_id, found.text, found.media, expires_at)
+        kept = self._kept[handle] = _Kept(owner, found.text, found.media, expires_at)
         asyncio.get_running_loop().call_later(self._limits.ttl_s, self._drop, handle)
         page = self._page(handle, kept, 1)
         content = [{"type": "text", "text": page.text}, *media]
         return CallResult({**found.beside, "content": content, "isError": found.is_error}), page
 
-    def _make_room(self, spool: Spool, owner: tuple[str, str], size: int) -> None:
+    def _make_room(self, spool: Spool, owner: _Owner, size: int) -> None:
         """One principal's results take at most half of the spool; its oldest leave first."""
-        own = [handle for handle, kept in self._kept.items() if kept.owner == owner]
+        who = (owner.tenant, owner.subject)
+        own = [h for h, kept in self._kept.items() if (kept.owner.tenant, kept.owner.subject) == who]
         used = size + sum(self._kept[handle].text.size for handle in own)
         while own and (used > spool.total_bytes // 2 or len(own) >= _MOST_KEPT):
             used -= self._kept[own[0]].text.size
             self._drop(own.pop(0))
 
     def _page(self, handle: str, kept: _Kept, number: int) -> Page:
-        size, most = kept.text.size, self._limits.page_bytes
+        size, most = kept.text.size, kept.owner.page_bytes
         pages = max(1, -(-size // most))
         if not 1 <= number <= pages:
             raise InvalidInput(f"The result has pages 1 to {pages}, not {number}.")

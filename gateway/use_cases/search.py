@@ -14,6 +14,7 @@ from domain.errors import InvalidInput, StoreUnavailable
 from domain.events import Event, EventKind, Outcome, new_id
 from domain.identity import Principal
 from domain.memory import MemoryChange
+from domain.sessions import Session
 from domain.tools import ToolState
 from gateway.event_log.journal import Journal
 from gateway.freshness import Freshness
@@ -90,6 +91,7 @@ class SearchAnswer:
     memory: MemoryChange | None = None
     took_ms: float = field(default=0.0)
     step: str = ""  # its id in the event log
+    session: Session | None = None
 
     def without(self, part: str) -> SearchAnswer:
         """The same, marked as made without a part of Toolcrib that failed."""
@@ -138,8 +140,7 @@ class Search:
         """
         started = time.perf_counter()
         session_id = ask.session_id
-        if session_id is not None:
-            await self._sessions.check(principal, session_id)
+        session = None if session_id is None else await self._sessions.check(principal, session_id)
         k = self._defaults.k if ask.k is None else ask.k
         request = SearchRequest(
             tenant=principal.tenant,
@@ -154,17 +155,36 @@ class Search:
         answer = SearchAnswer(await self._hydrate(Filters(request.tenant, request.servers), rankings))
         memory = None
         try:
-            if session_id is None and ask.mint:
-                session_id = (await self._sessions.open(principal)).id
-            if session_id is not None:
+            if session is None and ask.mint:
+                session = await self._sessions.open(principal)
+            if session is not None:
+                session_id = session.id
+                answer = await self._affordable(session, answer)
                 reason = f"search: {' | '.join(ask.queries)}"[:_REASON_CHARS]
                 memory = await self._sessions.remember(principal, session_id, answer.tools, reason, by_turn=ask.by_turn)
         except StoreUnavailable:  # found is found; what it could not be put into is said
             answer = answer.without("memory")
         took_ms = (time.perf_counter() - started) * 1e3
-        answer = replace(answer, session_id=session_id, memory=memory, took_ms=took_ms, step=new_id())
+        answer = replace(answer, session=session, session_id=session_id, memory=memory, took_ms=took_ms, step=new_id())
         self._journal.record_soon(partial(_event, principal, request, answer, time.time()))
         return answer
+
+    async def _affordable(self, session: Session, answer: SearchAnswer) -> SearchAnswer:
+        """Without the tools, from the first on, whose definitions the session's budget does not allow."""
+        if not session.budget:
+            return answer
+        tools = answer.tools
+        shown = {tool.entry.tool_id for tool in tools[: await self._afford(session, tools)]}
+        return replace(
+            answer,
+            answers=tuple(
+                replace(one, found=tuple(found for found in one.found if found.tool.entry.tool_id in shown))
+                for one in answer.answers
+            ),
+        )
+
+    async def _afford(self, session: Session, tools: Sequence[ServedTool]) -> int:
+        return await self._sessions.budgets.afford(session, [tool.tokens for tool in tools])
 
     async def _hydrate(self, filters: Filters, rankings: Sequence[Ranking]) -> tuple[Answer, ...]:
         tenant = filters.tenant

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
+from domain.budgets import Budget, Prices
 from domain.errors import InvalidInput
 from domain.identity import Principal
 from domain.sessions import DEFAULT_TTL_S, MemoryMode, PrunerKind, Session, SessionLimits, mint_handle
@@ -17,6 +18,8 @@ class SessionDefaults:
     max_tools: int = SessionLimits().max_tools
     ttl_s: float = DEFAULT_TTL_S
     max_tokens: int | None = None
+    budget: Budget = field(default_factory=Budget)  # none of its kind has a larger one
+    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class SessionOptions:
     high_water: float | None = None
     low_water: float | None = None
     ttl_s: float | None = None
+    budget: Budget | None = None
 
     def make(self, principal: Principal, defaults: SessionDefaults, now: float) -> Session:
         """A session of this principal under a fresh handle. Raises InvalidInput for bounds that are none."""
@@ -50,4 +54,5 @@ class SessionOptions:
             expires_at=now + ttl_s,
             ttl_s=ttl_s,
             pruner=self.pruner or PrunerKind.RULE,
+            budget=defaults.budget if self.budget is None else self.budget.within(defaults.budget),
         )

@@ -19,6 +19,7 @@ from domain.steady_clock import steady_time
 from domain.tools import ToolState
 from gateway.event_log.journal import Journal
 from gateway.ledger_totals import LedgerTotals
+from gateway.use_cases.budgets import Budgets
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_event
 from gateway.use_cases.session_options import SessionDefaults, SessionOptions
@@ -68,6 +69,7 @@ class Sessions:
         self._defaults = defaults
         self._deciders = deciders or Deciders()
         self.totals = LedgerTotals()
+        self.budgets = Budgets(store, defaults.prices)
 
     async def open(self, principal: Principal, options: SessionOptions | None = None) -> Session:
         """Mint a handle for this principal. In `passthrough` it holds the whole catalogue from the start.
@@ -95,11 +97,12 @@ class Sessions:
         except StoreUnavailable:
             return await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
 
-    async def check(self, principal: Principal, session_id: str) -> None:
-        """Whether a session can be used, as far as this process knows without asking the store; a change of its memory
+    async def check(self, principal: Principal, session_id: str) -> Session:
+        """A session that can be used, as far as this process knows without asking the store; a change of its memory
         finds out. Raises SessionNotFound, also for a session of somebody else.
         """
-        await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
+        session, _ = await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
+        return session
 
     async def listing(self, principal: Principal, *, offset: int, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(

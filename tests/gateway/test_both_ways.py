@@ -24,6 +24,7 @@ from domain.errors import Overloaded, ToolNotFound, UpstreamRefused, UpstreamTim
 from gateway.http_guard import HttpGuard
 from gateway.mcp.meta_tools import Behind
 from gateway.mcp.server import answer_call, make_mcp_server
+from gateway.plan_body import PlanBody
 from tests.gateway.plain_calls import HEAD, META, Reply, Wire, request, serving
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +41,8 @@ ERRORS = {
 class Echoing:
     """A backend that gives arguments back, or fails as its tool's name says."""
 
+    has_plans = False
+
     async def behind(self) -> Behind:
         return Behind((), 0)
 
@@ -54,6 +57,9 @@ class Echoing:
 
     async def read_result(self, handle: str, page: int, session: str | None) -> Mapping[str, Any]:
         raise ToolNotFound(f"{handle} {page} {session}")
+
+    async def plan(self, body: PlanBody) -> Mapping[str, Any]:
+        raise ToolNotFound(f"{body}")
 
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         raise ToolNotFound(f"{queries} {session}")

@@ -14,6 +14,7 @@ from domain.identity import LOCAL
 from domain.log_rules import LogRules
 from domain.sessions import MemoryMode
 from gateway.event_log.journal import Journal
+from gateway.use_cases.attempts import Attempts
 from gateway.use_cases.call import Call, Invocation
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.results import ResultLimits, Results
@@ -45,7 +46,7 @@ async def recorded_of(folder: Path, asked: Invocation, error: type[Exception], r
     journal = Journal(sink, Versions, lambda _tenant: rules)
     sessions = Sessions(store, catalogue, journal, SessionDefaults(MemoryMode.LRU, 8, 60.0))
     results = Results(None, sessions, ResultLimits())
-    call = Call(pool, catalogue, sessions, results, journal, 5.0)
+    call = Call(Attempts(pool), catalogue, sessions, results, journal, 5.0)
 
     with pytest.raises(error):
         await call(LOCAL, asked)

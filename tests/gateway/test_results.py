@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInput, ResultNotFound
 from domain.events import Versions
 from domain.identity import LOCAL, Principal, Role
-from domain.sessions import MemoryMode
+from domain.sessions import MemoryMode, Session
 from gateway.event_log.journal import Journal
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.results import Page, ResultLimits, Results
@@ -61,9 +61,9 @@ async def results(spool: Spool, sessions: Sessions) -> AsyncIterator[Results]:
 
 
 async def keep(
-    results: Results, text: str = TEXT, *, principal: Principal = ADA, session_id: str | None = None
+    results: Results, text: str = TEXT, *, principal: Principal = ADA, session: Session | None = None
 ) -> Page:
-    _, page = await results.fit(principal, session_id, text_result(text), inline=False)
+    _, page = await results.fit(principal, session, text_result(text), inline=False)
     assert page is not None
     return page
 
@@ -161,7 +161,7 @@ async def test_nobody_else_can_read_it_not_even_an_admin(results: Results, other
 
 async def test_it_ends_with_its_session_and_belongs_to_no_other(results: Results, sessions: Sessions) -> None:
     mine, other = await sessions.open(ADA), await sessions.open(ADA)
-    page = await keep(results, session_id=mine.id)
+    page = await keep(results, session=mine)
     assert (await results.read(ADA, page.handle, 2, mine.id)).number == 2
     with pytest.raises(ResultNotFound):
         await results.read(ADA, page.handle, 2, other.id)

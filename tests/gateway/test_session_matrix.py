@@ -45,6 +45,7 @@ SAMPLES: dict[str, Any] = {
     "name": TOOL,
     "names": [TOOL],
     "arguments": {},
+    "steps": [{"id": "only", "tool": TOOL}],
     "messages": ["read a file"],
     "add": [TOOL],
     "pin": [TOOL],
@@ -163,6 +164,7 @@ async def test_every_operation_that_takes_a_handle_is_among_those_tried(app: Fas
         ("post", "/api/v1/sessions/{session_id}/memory"),
         ("post", "/api/v1/search"),
         ("post", "/api/v1/call"),
+        ("post", "/api/v1/plan"),
     }
 
 

@@ -1,0 +1,1 @@
+"""What the policy and the runtime around it promise, measured: `make policy`."""
