@@ -59,6 +59,7 @@ from servers.large_results.spool import Spool
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
+from servers.ports import Pool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
@@ -195,10 +196,9 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         Limits(caps=caps_of(settings), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
-    patience = RestartEarly(experiences.attempts) if settings.restart_early else FixedTimeouts()
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders(router))
     results = Results(spool, sessions, _result_limits(settings))
-
+    attempts = _attempts(settings, pool, experiences)
     sync_totals = SyncTotals()
     on_run = _on_run(store, catalogue, freshness, sync_totals)
     launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
@@ -227,7 +227,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         experiences=experiences,
         policy=policy,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
-        call=Call(Attempts(pool, patience), catalogue, sessions, results, journal, settings.call_timeout_s),
+        call=Call(attempts, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
         servers=Servers(store, pool, authorizer, indexer, catalogue, freshness),
         authorizer=authorizer,
@@ -257,6 +257,10 @@ class _Wakes:
 
     def lease(self) -> None:
         self.lead.look()
+
+
+def _attempts(settings: Settings, pool: Pool, experiences: Experiences) -> Attempts:
+    return Attempts(pool, RestartEarly(experiences.attempts) if settings.restart_early else FixedTimeouts())
 
 
 def caps_of(settings: Settings) -> Caps:
