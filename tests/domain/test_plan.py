@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.errors import InvalidInput
@@ -34,7 +36,7 @@ def test_references_are_needs() -> None:
 
 
 def test_a_reference_stands_for_what_the_pointer_finds() -> None:
-    answered = {
+    answered: dict[str, dict[str, Any]] = {
         "a": {"content": [{"type": "text", "text": "hello"}]},
         "b": {"structuredContent": {"rows": [0, {"na/me": 7}]}},
     }

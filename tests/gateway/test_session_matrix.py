@@ -44,6 +44,7 @@ SAMPLES: dict[str, Any] = {
     "tool": TOOL,
     "name": TOOL,
     "names": [TOOL],
+    "request": "read a file",
     "arguments": {},
     "steps": [{"id": "only", "tool": TOOL}],
     "messages": ["read a file"],
