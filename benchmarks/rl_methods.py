@@ -1,6 +1,6 @@
 """How the ways of training the scorer compare in this simulator, with the curve of each.
 
-    python -m benchmarks.rl_methods [--rounds 80] [--seeds 2]
+    python -m benchmarks.rl_methods [--rounds 50] [--seeds 1]
 
 In rooms: every advantage, and the two additions to the default one, branching and self-imitation, at equal settings
 and an equal number of rollouts at most. On a log: an explorer's sessions of one kind of room, twelve of each task, and
@@ -48,15 +48,15 @@ ON_LOG: Mapping[str, dict[str, Any]] = {
     "dpo": {"method": "dpo"},
 }
 ROOM = Instance(failure_rate=0.1, price=0.02, distractors=3, catalogue=200, drift=0.0)
-SESSIONS, OF_A_TASK = 3000, 12
+SESSIONS, OF_A_TASK = 1800, 12
 HELD_OUT = 12
-PLAYED = 500
+PLAYED = 300
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=80)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--seeds", type=int, default=1)
     wanted = parser.parse_args()
     torch.set_num_threads(1)
     rooms = {name: _in_rooms(options, wanted.rounds, wanted.seeds) for name, options in IN_ROOMS.items()}
