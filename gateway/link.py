@@ -42,6 +42,9 @@ class GatewayLink:
     async def behind(self) -> Behind:
         return await self._with(lambda backend: backend.behind())
 
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        return await self._with(lambda backend: backend.catalogue())
+
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         return await self._with(lambda backend: backend.search(queries, session))
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.tools import CatalogueTool, ToolState
 from gateway.api.dependencies import Caller, Crib
+from gateway.mcp.passthrough import listed_beside
 from gateway.presenters.answers import tool_json
 from gateway.use_cases.naming import KEEP
 from gateway.use_cases.reviews import Marks
@@ -43,6 +44,12 @@ async def page(
         "tools": [_shown(crib, entry, marks) for entry in entries],
         "next": entries[-1].tool_id if len(entries) == limit else None,
     }
+
+
+@router.get("/listing")
+async def listing(crib: Crib, caller: Caller) -> dict[str, Any]:
+    """What the MCP surface lists beside its meta-tools: in passthrough the whole catalogue, else nothing."""
+    return {"tools": await listed_beside(crib, caller)}
 
 
 @router.get("/tools/{tool_id}")

@@ -14,6 +14,10 @@ class Backend(Protocol):
 
     async def behind(self) -> Behind: ...
 
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        """Definitions that are listed beside the meta-tools: in passthrough the whole catalogue, else none."""
+        ...
+
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         """The JSON of POST /api/v1/search; a session is opened when none is given."""
         ...

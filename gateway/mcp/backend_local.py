@@ -10,6 +10,7 @@ from domain.errors import InvalidInput
 from domain.identity import Principal
 from domain.sessions import MemoryMode
 from gateway.mcp.meta_tools import Behind
+from gateway.mcp.passthrough import listed_beside
 from gateway.plan_body import PlanBody
 from gateway.presenters.answers import call_json, page_json, search_json
 from gateway.presenters.plans import plan_json
@@ -28,6 +29,7 @@ class LocalBackend:
         self._crib = crib
         self._principal = principal
         self._behind: Behind | None = None
+        self._catalogue: tuple[Mapping[str, Any], ...] | None = None
         self._epoch = 0  # counts changes: what was counted before one must not be kept after it
         crib.freshness.on_catalogue_change(self._forget)
 
@@ -41,9 +43,19 @@ class LocalBackend:
             self._behind = behind
         return behind
 
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        """Read anew only when the catalogue has changed."""
+        if self._catalogue is not None:
+            return self._catalogue
+        epoch = self._epoch
+        listed = await listed_beside(self._crib, self._principal)
+        if epoch == self._epoch:
+            self._catalogue = listed
+        return listed
+
     async def _forget(self) -> None:
         self._epoch += 1
-        self._behind = None
+        self._behind = self._catalogue = None
 
     async def _count(self) -> Behind:
         counts = await self._crib.store.catalogue.counts(self._principal.tenant)

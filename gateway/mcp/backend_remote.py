@@ -24,6 +24,10 @@ class RemoteBackend:
             sum(server["tools"] for server in servers),
         )
 
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        tools: Sequence[Mapping[str, Any]] = (await self._api.get("/listing"))["tools"]
+        return tools
+
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         body = {"queries": list(queries), "session_id": session, "new_session": session is None}
         answer: Mapping[str, Any] = await self._api.post("/search", body)

@@ -3,7 +3,7 @@ connection: Toolcrib's three, then what the connection's session holds, natively
 
 The session's handle is kept with the connection, so that its model need not pass it on; one that is given wins, and is
 how a connection that was lost is taken up again. Since 2026-07-28 a listing must be the same for every session of one
-authorization: clients of that revision get the constant one here too.
+authorization: clients of that revision get that of `/mcp` here too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from domain.errors import SessionNotFound
 from gateway.mcp.backend import Backend
 from gateway.mcp.meta_tools import META_TOOLS
-from gateway.mcp.server import answer_call, listed, make_mcp_server
+from gateway.mcp.server import answer_call, beside, listed, make_mcp_server
 from gateway.plan_body import PlanBody
 
 Held = Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
@@ -54,7 +54,8 @@ def make_dynamic_server(backend: Backend, held: Held, opened: Opened) -> Server[
     ) -> types.ListToolsResult | dict[str, Any]:
         own = await listed(backend)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in own])
+            tools = types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in own])
+            return beside(tools, await backend.catalogue())
         # As JSON: what servers wrote is passed on as it was, not as the SDK's model of it.
         state = _state(ctx)
         if _HANDLE not in state and (whole := await opened()) is not None:
@@ -106,6 +107,9 @@ class _OneConnection:
 
     async def behind(self) -> Any:
         return await self._inner.behind()
+
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        return await self._inner.catalogue()
 
     async def search(self, queries: Sequence[str], session: str | None) -> Mapping[str, Any]:
         try:

@@ -1,4 +1,4 @@
-"""The MCP server: `tools/list` is constant, `tools/call` reaches the meta-tools and every found tool by its name.
+"""The MCP server: `tools/list` is the same for all, `tools/call` reaches meta-tools and found tools by their names.
 
 Refuses to know: where the backend runs. Both protocol eras are served by the SDK on one address.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import mcp_types as types
@@ -48,6 +48,12 @@ def make_mcp_server(
         tools = await listed(backend_for())
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in tools])
 
+    async def list_all(
+        ctx: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult | dict[str, Any]:
+        own = await list_tools(ctx, params)
+        return beside(own, await backend_for().catalogue())
+
     only_client = secrets.token_hex(16)  # over stdio there is but one
 
     async def call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> dict[str, Any]:
@@ -72,10 +78,21 @@ def make_mcp_server(
         get_tool_input_schema=lambda _name: None,  # no meta-tool mirrors an argument in a header; spares a listing
     )
     # Registered by method, since upstream results are passed on as the JSON they were, not as the SDK's model of it.
+    server.add_request_handler("tools/list", types.PaginatedRequestParams, list_all)
     server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
     server.add_request_handler("server/discover", types.RequestParams, discover)
     refuse_tasks(server)
     return server
+
+
+def beside(own: types.ListToolsResult, others: Sequence[Mapping[str, Any]]) -> types.ListToolsResult | dict[str, Any]:
+    """A listing with more tools behind its own, as JSON: what servers wrote is passed on as it was, not as the SDK's
+    model of it.
+    """
+    if not others:
+        return own
+    answer: dict[str, Any] = own.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {**answer, "tools": [*answer["tools"], *others]}
 
 
 async def answer_call(

@@ -132,3 +132,22 @@ async def test_in_passthrough_the_whole_catalogue_is_listed_from_the_beginning(t
                 assert {"ref__add", "ref__echo"} <= set(listed)
                 called = await client.call_tool("ref__add", {"a": 2, "b": 3})
                 assert [getattr(block, "text", "") for block in called.content] == ["5"]
+
+
+@pytest.mark.parametrize("address", ["mcp", "mcp/dynamic"])
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_in_passthrough_every_client_of_every_address_sees_the_catalogue_behind_the_three(
+    address: str, mode: Any, tmp_path: Path
+) -> None:
+    async with http_upstream(Transport.STREAMABLE_HTTP) as upstream:
+        with serving(tmp_path, memory_mode="passthrough") as gateway:
+            async with Client(f"{gateway.url}/{address}", mode=mode) as client:
+                assert await names(client) == OWN
+            added = await asyncio.to_thread(command, tmp_path, "servers", "add", "ref", "--url", upstream.url)
+            assert added.returncode == 0, added.stderr
+            async with Client(f"{gateway.url}/{address}", mode=mode) as client:
+                listed = await names(client)
+                assert listed[:3] == OWN
+                assert {"ref__add", "ref__rich"} <= set(listed)
+                called = await client.call_tool("ref__add", {"a": 2, "b": 3})
+                assert [getattr(block, "text", "") for block in called.content] == ["5"]

@@ -18,11 +18,11 @@ pytestmark = pytest.mark.anyio
 REFERENCE = [sys.executable, "-m", "tests.upstreams.reference", "--transport", "stdio"]
 
 
-def host(data: Path) -> StdioServerParameters:
+def host(data: Path, **settings: str) -> StdioServerParameters:
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "gateway.cli", "stdio"],
-        env=environment(data=str(data), port="0"),
+        env=environment(data=str(data), port="0", **settings),
     )
 
 
@@ -50,3 +50,16 @@ async def test_a_second_host_attaches_to_the_first_and_takes_over_when_it_dies(t
             new_owner = read_owner(tmp_path)
             assert new_owner is not None
             assert new_owner.pid != first_owner.pid
+
+
+async def test_in_passthrough_a_host_sees_the_catalogue_whether_its_process_owns_the_folder_or_not(
+    tmp_path: Path,
+) -> None:
+    added = command(tmp_path, "servers", "add", "ref", "--yes", "--", *REFERENCE)
+    assert added.returncode == 0, added.stderr
+    through = host(tmp_path, memory_mode="passthrough")
+    async with Client(through) as owning, Client(through, mode="legacy") as attached:
+        for client in (owning, attached):
+            listed = [tool.name for tool in (await client.list_tools()).tools]
+            assert listed[:3] == ["search_tools", "call_tool", "remove_tools"]
+            assert "ref__echo" in listed

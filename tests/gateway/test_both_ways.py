@@ -46,6 +46,9 @@ class Echoing:
     async def behind(self) -> Behind:
         return Behind((), 0)
 
+    async def catalogue(self) -> Sequence[Mapping[str, Any]]:
+        return ()
+
     async def call(
         self, name: str, arguments: Mapping[str, Any], session: str | None, client: str | None = None
     ) -> Mapping[str, Any]:
