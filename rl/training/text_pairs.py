@@ -41,8 +41,8 @@ def train_on_pairs(
         watch(TextProgress(number, len(steps), float(loss.detach())))
     policy.eval()
     chosen, rejected = _as_they_are(policy, reader, back)
-    right = float((chosen > rejected).float().mean()) if back else float("nan")
-    return {"pairs": float(len(taught)), "held_back_pairs": float(len(back)), "held_back_right": right}
+    measured = {"pairs": float(len(taught)), "held_back_pairs": float(len(back))}
+    return measured | ({"held_back_right": float((chosen > rejected).float().mean())} if back else {})
 
 
 def _scores(policy: TextPolicy, reader: Reader, made: Sequence[Pair]) -> tuple[Tensor, Tensor]:
