@@ -5,8 +5,8 @@
 A log is simulated on some of toole's train queries through the product's own search of documents alone, each asked
 several times (rl/data/bandit.py), so that there are siblings: one choice that was right, one that was not. The policy
 is trained on these pairs by DPO through the product's own command, and then orders the first ten candidates of test
-queries. Beside it: retrieval's own first, the sum of both, and the best that an order of ten can do. Nothing is promised
-of so small a log.
+queries. Beside it: retrieval's own first, the sum of both, and the best that an order of ten can do. Of so small a log
+nothing is promised.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def main() -> None:
     success = {
         "plain": _success(asked, [np.array([one.score for one in query.candidates]) for query in asked]),
         "text policy": _success(asked, scores),
-        "sum of both, standardised": _success(
-            asked, [_both(query, of) for query, of in zip(asked, scores, strict=True)]
-        ),
+        "sum of both, standardised": _success(asked, list(map(_both, asked, scores))),
         "best": float(np.mean([any(query.right) for query in asked])),
     }
     details = {
