@@ -133,6 +133,11 @@ def _choices(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str
     ]
 
 
+def success_of(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str, Vectors]) -> float:
+    """Share of the queries whose first tool, by the adapter, is right."""
+    return _success(queries, _choices(adapter, queries, vectors))
+
+
 def _success(queries: Sequence[Labelled], choices: Sequence[int] | None = None) -> float:
     """Share of the queries whose first tool is right; retrieval's own first where there are no choices."""
     return float(np.mean([asked.right[0 if choices is None else choices[n]] for n, asked in enumerate(queries)]))
