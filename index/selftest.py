@@ -16,7 +16,10 @@ from index.fields import CONCAT
 from index.ports import DenseLeg, Engine, Filter, IndexDocument, Point
 
 SAMPLE = 4
-"""Canaries of a batch."""
+"""Canaries of a batch, and of each of its servers."""
+
+TOGETHER = 16
+"""Canaries looked at in one step: each is compared with all of them, so that a larger step costs more than it saves."""
 
 _LIMIT = 50
 
@@ -36,29 +39,42 @@ def check_before(points: Sequence[Point]) -> None:
 
 
 async def check_after(engine: Engine, points: Sequence[Point]) -> None:
-    """The canaries of a batch that was stored: each point is there and has its vector, and they find themselves.
+    """The canaries of every server of a batch that was stored: each point is there and has its vector, and they find
+    themselves. Many servers of one tool are looked at together: each by itself, they cost more than being written.
 
     Raises IndexSelfTestFailed, and what the engine raises.
     """
-    for server in {(point.document.tenant, point.document.server) for point in points}:
-        of_server = [point for point in points if (point.document.tenant, point.document.server) == server]
-        chosen = [of_server[at] for at in _canaries(len(of_server))]
-        canaries = [point.document for point in chosen]
-        asked = np.stack([point.dense[CONCAT] for point in chosen])
-        ids = [point.id for point in chosen]
-        own = np.diagonal((await engine.rescore(ids, {CONCAT: asked}))[CONCAT])
-        if not bool(np.all(own > SAME)):  # also for NaN
-            missing = canaries[int(np.argmin(np.nan_to_num(own, nan=-1.0)))].tool_id
-            raise _failed(canaries, f"the point of {missing!r} does not hold the vector that was written")
-        legs = [DenseLeg(CONCAT, vector, _LIMIT) for vector in asked]
-        found = await engine.search(legs, Filter(server[0], (server[1],)))
-        # One that is found is enough: a graph is approximate, and many tools may say the same.
-        if not any(
-            hit.tool_id == document.tool_id or hit.score > SAME
-            for document, hits in zip(canaries, found, strict=True)
-            for hit in hits
-        ):
-            raise _failed(canaries, "none of its canaries finds itself")
+    of_servers: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        of_servers.setdefault((point.document.tenant, point.document.server), []).append(point)
+    chosen: dict[str, list[Point]] = {}  # by tenant
+    for (tenant, _), theirs in of_servers.items():
+        chosen.setdefault(tenant, []).extend(theirs[one] for one in _canaries(len(theirs)))
+    finding: set[tuple[str, str]] = set()
+    for tenant, canaries in chosen.items():
+        for start in range(0, len(canaries), TOGETHER):
+            found = await _finding(engine, tenant, canaries[start : start + TOGETHER])
+            finding.update((tenant, server) for server in found)
+    # One that is found is enough: a graph is approximate, and many tools may say the same.
+    if lost := [theirs[0].document for server, theirs in of_servers.items() if server not in finding]:
+        raise _failed(lost, "none of its canaries finds itself")
+
+
+async def _finding(engine: Engine, tenant: str, canaries: Sequence[Point]) -> set[str]:
+    """The servers of which a canary finds itself."""
+    asked = np.stack([point.dense[CONCAT] for point in canaries])
+    own = np.diagonal((await engine.rescore([point.id for point in canaries], {CONCAT: asked}))[CONCAT])
+    if not bool(np.all(own > SAME)):  # also for NaN
+        missing = canaries[int(np.argmin(np.nan_to_num(own, nan=-1.0)))].document
+        raise _failed([missing], f"the point of {missing.tool_id!r} does not hold the vector that was written")
+    servers = tuple(dict.fromkeys(point.document.server for point in canaries))
+    found = await engine.search([DenseLeg(CONCAT, vector, _LIMIT) for vector in asked], Filter(tenant, servers))
+    return {
+        point.document.server
+        for point, hits in zip(canaries, found, strict=True)
+        for hit in hits
+        if hit.tool_id == point.document.tool_id or hit.score > SAME
+    }
 
 
 def _canaries(count: int) -> list[int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
 
-from store.database import Database
+from domain.errors import SecretsUnavailable, ToolcribError
+from store.batches import Batches
+from store.database import Database, by_tenant, chunks
 from store.sealing import Sealer
 from store.tables import CREDENTIALS
 
@@ -21,14 +23,26 @@ class CredentialRepository:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
+        self._loads: Batches[tuple[str, str], Mapping[str, Any] | None] = database.batches(self._load_many)
 
     async def load(self, tenant: str, server: str) -> Mapping[str, Any] | None:
         """What was saved last, or None. Raises SecretsUnavailable."""
-        query = select(CREDENTIALS.c.sealed).where(CREDENTIALS.c.tenant == tenant, CREDENTIALS.c.server == server)
-        found = await self._database.rows(query)
-        if not found:
-            return None
-        value: Mapping[str, Any] = self._sealer.open(found[0].sealed, PURPOSE, tenant, server)
+        return await self._loads.do((tenant, server))
+
+    async def _load_many(self, keys: Sequence[tuple[str, str]]) -> Sequence[Mapping[str, Any] | ToolcribError | None]:
+        sealed: dict[tuple[str, str], Any] = {}
+        for tenant, servers in by_tenant(keys).items():
+            for chunk in chunks(servers):
+                query = select(CREDENTIALS.c.server, CREDENTIALS.c.sealed)
+                query = query.where(CREDENTIALS.c.tenant == tenant, CREDENTIALS.c.server.in_(chunk))
+                sealed |= {(tenant, row.server): row.sealed for row in await self._database.rows(query)}
+        return [self._opened(*key, sealed[key]) if key in sealed else None for key in keys]
+
+    def _opened(self, tenant: str, server: str, sealed: Any) -> Mapping[str, Any] | ToolcribError:
+        try:
+            value: Mapping[str, Any] = self._sealer.open(sealed, PURPOSE, tenant, server)
+        except SecretsUnavailable as error:
+            return error
         return value
 
     async def save(self, tenant: str, server: str, value: Mapping[str, Any]) -> None:
