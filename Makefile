@@ -48,8 +48,9 @@ faults: env ## Faults on purpose: recipes R4-R11, R20, R21, S2, and leaks; N=ful
 	@$(run) tests.faults $(ARGS)
 	@$(if $(ARGS),true,$(run) benchmarks.leaks)
 
-chaos: env ## Crashes, failovers and missing parts on purpose: R3, R13-R18, R22; N=full for the long form, ARGS='r03' for some
+chaos: env ## Crashes, failovers and missing parts on purpose: R2, R3, R13-R18, R22; N=full for the long form, ARGS='r03' for some
 	@$(run) tests.chaos $(ARGS)
+	@$(if $(ARGS),true,$(run) benchmarks.finance idempotence)
 
 policy: env ## What the policy and the runtime around it promise; N=full for the long form, ARGS='budgets' for some
 	@$(run) tests.policy $(ARGS)

@@ -378,13 +378,13 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _warm(crib: Toolcrib) -> None:
     """Remember how fresh each server is, and wait for an index that is behind: a search must not miss what is stored.
 
-    An index that is level is compared with the store by the indexer, behind the first requests.
+    It follows the change log; the indexer compares it with the store as a whole behind the first requests.
     """
     head = await crib.store.changes.head()
     crib.freshness.catalogue_at(head)
     try:
         if await crib.index.cursor() != head:
-            await crib.indexer.drain()
+            await crib.indexer.catch_up()
     except Unavailable as error:
         logger.warning("The index is behind the store and is tried again: %s", error.message)
     for tenant in {server.tenant for server in await crib.store.servers.everywhere()}:

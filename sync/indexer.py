@@ -93,6 +93,17 @@ class Indexer:
         while not await self._has_reached(head):
             await self._step.run(self._next_batch)
 
+    async def catch_up(self) -> None:
+        """`drain` without its comparison, for a start: the log is all that an index lacks whose process died. One that
+        is empty, or ahead of the log, is compared nevertheless; the others are by `run`. Raises as `drain` does.
+        """
+        head = await self._store.changes.head()
+        while 0 < await self._index.cursor() < head:
+            async with self._one_at_a_time:
+                await self._next_logged(await self._index.cursor())
+        if await self._index.cursor() != head:
+            await self.drain()
+
     async def reconcile(self) -> Differences:
         """Compare the whole index with the catalogue and repair what differs. Raises as `drain` does."""
         async with self._one_at_a_time:
@@ -137,17 +148,21 @@ class Indexer:
             if not self._reconciled or cursor > await self._store.changes.head():
                 await self._reconcile()
                 return
-            away: Unfinished | None = None
-            while changes := await self._store.changes.after(cursor, BATCH):
-                away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
-                failpoint("index.followed")
-                cursor = changes[-1].seq
-                if away is None:
-                    await self._index.advance(cursor)
-                    failpoint("index.advanced")
-                    return
-            if away is not None:
-                raise away
+            await self._next_logged(cursor)
+
+    async def _next_logged(self, cursor: int) -> None:
+        """The next batch of the log, and all behind it while it cannot be finished."""
+        away: Unfinished | None = None
+        while changes := await self._store.changes.after(cursor, BATCH):
+            away = await self._follow([(change.tenant, change.tool_id) for change in changes]) or away
+            failpoint("index.followed")
+            cursor = changes[-1].seq
+            if away is None:
+                await self._index.advance(cursor)
+                failpoint("index.advanced")
+                return
+        if away is not None:
+            raise away
 
     async def _reconcile(self) -> Differences:
         head = await self._store.changes.head()  # before the inventory: later changes are followed once more

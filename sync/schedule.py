@@ -38,12 +38,19 @@ class Pace:
     poll_s: float = 300.0
     soonest: float = 0.2  # of poll_s
     latest: float = 2.0  # times poll_s; a connection that was closed as idle meanwhile hears of no change
+    failing: float = (
+        4.0  # times poll_s at most, for a server whose polls fail: from the third in a row each pause is twice the last
+    )
     jitter: float = 0.2
     window_s: float = 5.0  # after a push, further ones within this time become one
     lookout_s: float = 30.0  # how soon a server that was added or enabled is polled
 
-    def until_next(self, ttl_s: float | None) -> float:
-        """Before jitter. Zero is how servers say that nothing should be cached: of polls it says nothing."""
+    def until_next(self, ttl_s: float | None, failures: int = 0) -> float:
+        """Before jitter. Zero is how servers say that nothing should be cached: of polls it says nothing. `failures`:
+        polls in a row that failed.
+        """
+        if failures:
+            return self.poll_s * min(2.0 ** max(failures - 2, 0), self.failing)
         if not ttl_s:
             return self.poll_s
         return min(max(ttl_s, self.soonest * self.poll_s), self.latest * self.poll_s)
@@ -109,11 +116,13 @@ class SyncSchedule:
             self._polls[key] = self._spawn(self._poll(key, trigger))
 
     async def _poll(self, key: Key, trigger: str | None) -> None:
-        ttl_s = None if trigger is None else await self._sync(key, trigger)
+        ttl_s, failures = None, 0
+        if trigger is not None:
+            ttl_s, failures = await self._sync(key, trigger, failures)
         while True:
-            pause = self._pace.until_next(ttl_s)
+            pause = self._pace.until_next(ttl_s, failures)
             await self._sleep(pause * (1 + self._pace.jitter * (2 * self._chance() - 1)))
-            ttl_s = await self._sync(key, "poll")
+            ttl_s, failures = await self._sync(key, "poll", failures)
 
     async def _window(self, key: Key) -> None:
         while True:
@@ -127,17 +136,19 @@ class SyncSchedule:
     async def _pushed_sync(self, key: Key) -> None:
         await self._sync(key, "list_changed")
 
-    async def _sync(self, key: Key, trigger: str) -> float | None:
-        """For how long the server wants its list to be trusted; None when it did not say, or was not reached."""
+    async def _sync(self, key: Key, trigger: str, failures: int = 0) -> tuple[float | None, int]:
+        """For how long the server wants its list to be trusted, None when it did not say; and how many syncs in a row
+        have failed now, of which `failures` came before.
+        """
         try:
             run = await self._syncs.sync_server(*key, trigger)
         except ToolcribError as error:
             _log.warning("Server %r was not synced (%s): %s", key[1], trigger, error)
-            return None
+            return None, failures + 1
         if run.error is not None:
             _log.warning("Sync of server %r failed (%s): %s", key[1], trigger, run.error)
-            return None
-        return run.ttl_s
+            return None, failures + 1
+        return run.ttl_s, 0
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

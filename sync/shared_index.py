@@ -56,6 +56,10 @@ class SharedIndexer(Indexer):
         finally:
             await self._let_go()
 
+    async def catch_up(self) -> None:
+        """Whoever gets the lease compares the whole."""
+        await self.drain()
+
     async def reconcile(self) -> Differences:
         """Raises LeaseLost at a gateway that does not write to this index."""
         self.lead.lease()

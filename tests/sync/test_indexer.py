@@ -43,6 +43,32 @@ async def test_an_empty_index_takes_everything_that_is_active(store: Store) -> N
     assert (set(index.points), index.embedded) == ({"default/files__b"}, 1)
 
 
+async def test_an_index_that_is_behind_at_a_start_catches_up_by_the_log_alone(store: Store) -> None:
+    index = FakeIndex()
+    await with_tools(store, "a", "b")
+    await Indexer(store, index).drain()
+    del index.points["default/files__a"]  # as no crash leaves it: only a comparison sees it
+    await store.catalogue.apply(TENANT, "files", CatalogueDiff(removed=("files__b",)), expected_generation=1, at=NOW)
+    indexer = Indexer(store, index)
+
+    await indexer.catch_up()
+    assert await index.cursor() == await store.changes.head()
+    assert set(index.points) == set()
+
+    await indexer.drain()
+    assert await equal(store, index)
+    assert set(index.points) == {"default/files__a"}
+
+
+async def test_an_index_that_is_empty_at_a_start_catches_up_by_comparison(store: Store) -> None:
+    await with_tools(store, "a", "b")
+    index = FakeIndex()
+
+    await Indexer(store, index).catch_up()
+
+    assert await equal(store, index)
+
+
 async def test_changes_are_followed_in_batches_and_the_cursor_moves_with_each(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,18 @@ async def test_failures_are_logged_and_do_not_stop_the_polling(caplog: pytest.Lo
     assert "Sync of server 'down' failed (poll): It is down." in caplog.text
 
 
+async def test_a_server_whose_polls_fail_is_polled_ever_more_rarely_until_one_succeeds() -> None:
+    house = House()
+    house.servers = [a_server("files")]
+    house.failing = StoreUnavailable()
+    async with house.running():
+        await house.hands.to(4799)
+        assert [at for at, _, _ in house.synced] == [0, 300, 600, 1200, 2400, 3600]
+        house.failing = None
+        await house.hands.to(5100)
+    assert [at for at, _, _ in house.synced][6:] == [4800, 5100]
+
+
 async def test_stopping_leaves_no_task_behind() -> None:
     house = House()
     house.servers = [a_server()]
