@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     DECISION = "decision"  # of a policy in the shadow: it changed nothing
     CONSENT = "consent"  # a person agreed to run a server's command
     REVIEW = "review"  # a person decided about a change of a server: approved, rejected, pinned, another policy
+    RESET = "reset"  # a person had what was learnt from outcomes forgotten
 
 
 class Actor(StrEnum):

@@ -54,7 +54,7 @@ class CaseSearch:
 
 def reason_of(stages: Mapping[str, float]) -> str | None:
     """Why a candidate is offered, for whoever reads the answer; None for what retrieval alone found."""
-    if CASE not in stages:
+    if WORKED not in stages:  # a policy too says what the case stage gave
         return None
     return f"worked {stages[WORKED]:.0f} of {stages[TRIED]:.0f} times for similar requests"
 

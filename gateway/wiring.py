@@ -20,6 +20,7 @@ from gateway.event_log.keeper import LogKeeper
 from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
 from gateway.models import Embedders, Models, open_models, tool_texts
+from gateway.policy.fast_path import FastPath
 from gateway.policy.making import open_router
 from gateway.policy.situations import Situations
 from gateway.policy.stage import PolicySearch, Regime, Sources
@@ -27,8 +28,8 @@ from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
+from gateway.stages import attempts_of, staged, weighed_by_outcomes
 from gateway.sync_totals import SyncTotals
-from gateway.use_cases.attempts import Attempts, FixedTimeouts, RestartEarly
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.credentials import Credentials
@@ -47,19 +48,15 @@ from gateway.use_cases.servers import Servers
 from gateway.use_cases.session_options import SessionDefaults
 from gateway.use_cases.sessions import Sessions
 from gateway.use_cases.turns import Turns
-from index.dependencies import ClosedSearch
 from index.live import LiveIndex, Place, open_live
 from index.options import IndexOptions
 from index.profiles import fields_of, profile_named
-from index.searcher import Searcher
-from index.server_cap import CappedSearch
 from index.standby import QdrantServer
 from policy_client.router import Router
 from servers.large_results.spool import Spool
 from servers.limits import Caps, Limits
 from servers.oauth.authorizer import Authorizer
 from servers.pool import ServerPool
-from servers.ports import Pool
 from store.store import Store
 from sync.engine import SyncEngine
 from sync.indexer import Indexer
@@ -168,6 +165,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             background += [crib.lead.while_leading(crib.schedule.run), index.warm_up(), _expire_sessions(store)]
             background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run(), crib.experiences.run()]
             background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
+            background += [crib.policy.fast.run()] if crib.policy.fast is not None else []
             background.append(_forget_history(store, settings.history_days))
         if follow and store.is_shared:  # a file is never away
             background.append(_read_ahead(crib.catalogue))
@@ -181,25 +179,26 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
     freshness = Freshness(lambda: models.versioned(index.version) + adapter)
     keeper = LogKeeper(store, settings.log_rules)
     situations, regime = Situations(), Regime(settings.policy_mode, settings.policy_share)
-    journal = Journal(store.events, freshness.versions, keeper.rules, situations.take if router.backends else None)
+    journal = Journal(store.events, freshness.versions, keeper.rules, situations.take)
     catalogue = CatalogueReader(store)
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
     experiences = Experiences(store, is_offered=settings.case_memory)
-    offered = CaseSearch(models.searcher(ordered, tool_texts(catalogue)), experiences, catalogue)
-    sources = Sources(tool_texts(catalogue), situations, experiences.known_records)
-    policy = PolicySearch(_staged(settings, offered, recorded, flagged), router, sources, regime, journal.record)
+    weighed = weighed_by_outcomes(settings, models.searcher(ordered, tool_texts(catalogue)), experiences)
+    offered = CaseSearch(weighed, experiences, catalogue)
+    fast = FastPath(experiences.steps, catalogue) if settings.inertia else None
+    sources = Sources(tool_texts(catalogue), situations, experiences.known_records, fast)
+    policy = PolicySearch(staged(settings, offered, recorded, flagged), router, sources, regime, journal.record)
     searcher = ExploringSearch(policy, lambda tenant: keeper.rules(tenant).exploration)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
-    spool = _spool(settings)
+    spool, sync_totals = _spool(settings), SyncTotals()
     pool = ServerPool(
         Limits(caps=caps_of(settings), access=authorizer, spool=spool),
         on_list_changed=lambda tenant, slug: schedule.changed(tenant, slug),  # noqa: PLW0108 - made below
     )
     sessions = Sessions(store, catalogue, journal, _session_defaults(settings), models.deciders(router))
     results = Results(spool, sessions, _result_limits(settings))
-    attempts = _attempts(settings, pool, experiences)
-    sync_totals = SyncTotals()
+    attempts = attempts_of(settings, pool, experiences)
     on_run = _on_run(store, catalogue, freshness, sync_totals)
     launches = Launches(store, pool, catalogue, journal, lambda tenant, slug: schedule.changed(tenant, slug))  # noqa: PLW0108
     lead: Leads = Leadership(store, SYNC_LEASE) if store.is_shared else Alone()
@@ -259,19 +258,9 @@ class _Wakes:
         self.lead.look()
 
 
-def _attempts(settings: Settings, pool: Pool, experiences: Experiences) -> Attempts:
-    return Attempts(pool, RestartEarly(experiences.attempts) if settings.restart_early else FixedTimeouts())
-
-
 def caps_of(settings: Settings) -> Caps:
     """How much is taken from a server, as the operator wants it."""
     return Caps(settings.message_bytes, settings.list_bytes, settings.tool_bytes)
-
-
-def _staged(settings: Settings, searcher: Searcher, recorded: RecordedSessions, flagged: FlaggedTools) -> Searcher:
-    """The cap comes last: what comes along is bound by it too."""
-    closed = ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
-    return CappedSearch(closed, flagged.bound)
 
 
 def _indexer(store: Store, index: LiveIndex) -> Indexer:

@@ -21,6 +21,7 @@ from gateway.api import (
     metrics,
     models,
     oauth,
+    outcomes,
     plan,
     policy,
     results,
@@ -64,6 +65,7 @@ _UNDER_PREFIX = (
     trajectories,
     stats,
     policy,
+    outcomes,
 )
 
 

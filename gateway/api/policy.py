@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from gateway.api.dependencies import Caller, Crib
+from gateway.policy.fast_path import FastPath
 from gateway.policy.questions import DEPTH
 from gateway.use_cases.search import Ask
 from index.ports import SearchRequest
@@ -24,7 +25,7 @@ class DecideBody(BaseModel):
 
 
 @router.get("/policy")
-async def policy(crib: Crib) -> dict[str, Any]:
+async def policy(crib: Crib, caller: Caller) -> dict[str, Any]:
     """The mode, and every back-end in the order in which it is asked, with its last failure while it lasts."""
     stage = crib.policy
     return {
@@ -32,6 +33,7 @@ async def policy(crib: Crib) -> dict[str, Any]:
         "share": stage.regime.share,
         "backends": [_backend(one) for one in stage.router.backends],
         "identical": stage.router.hits,
+        "inertia": _inertia(stage.fast, caller.tenant),
     }
 
 
@@ -50,6 +52,19 @@ async def decide(crib: Crib, caller: Caller, body: DecideBody) -> dict[str, Any]
         "next": decision.next,
         "order": [{"tool_id": name, "probability": round(decision.calls[name], 6)} for name in decision.order],
         "meta": {name: round(share, 6) for name, share in decision.meta.items()},
+    }
+
+
+def _inertia(fast: FastPath | None, tenant: str) -> dict[str, Any] | None:
+    """None where it is switched off. `threshold`: the confidence from which it answers, null where it never does."""
+    if fast is None:
+        return None
+    counts = fast.counts
+    return {
+        "threshold": fast.threshold(tenant),
+        "asked": counts.asked,
+        "answered": counts.answered,
+        "hit_rate": round(counts.answered / counts.asked, 4) if counts.asked else 0.0,
     }
 
 

@@ -20,6 +20,12 @@ class PolicyMode(StrEnum):
 class PolicySettings(BaseSettings):
     """A part of `gateway.settings.Settings`. An address is a secret here: its query may hold a key."""
 
+    inertia: bool = Field(
+        default=True, description="Sessions that go on like recorded ones get the next tool first, without a policy."
+    )
+    outcome_ranking: bool = Field(
+        default=True, description="What a tool's calls came to moves it within a search's answer, never out of it."
+    )
     policy_mode: PolicyMode = Field(
         default=PolicyMode.OFF, description="off, shadow (is logged, changes nothing), canary, or live."
     )

@@ -27,6 +27,12 @@ class Situation:
     called: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     searches: int = 0
+    said: tuple[str, ...] = ()  # the newest search's queries
+    is_fresh: bool = False  # whether they were first searched for after the newest call
+
+    def is_new(self, query: str) -> bool:
+        """Whether nothing was called yet for this query."""
+        return self.is_fresh or query not in self.said
 
     @property
     def context(self) -> Mapping[str, float]:
@@ -61,8 +67,12 @@ class Situations:
         self._known.move_to_end(key)
         if event.kind is EventKind.SEARCH:
             situation.searches += 1
+            said = tuple(str(answer["query"]) for answer in event.body.get("answers", ()))
+            situation.is_fresh = situation.is_fresh or said != situation.said
+            situation.said = said
         else:
             tool_id = str(event.body["tool_id"])
+            situation.is_fresh = False
             situation.calls = (*situation.calls, (tool_id, event.outcome.value))[-NEWEST:]
             situation.called[tool_id] += 1
             situation.failed[tool_id] += event.outcome is not Outcome.OK

@@ -15,6 +15,7 @@ from domain.candidates import Candidate, Ranking
 from domain.canonical import sha256_hex
 from domain.errors import ModelUnavailable, StoreUnavailable
 from domain.events import Actor, Event, EventKind
+from gateway.policy.fast_path import FastPath
 from gateway.policy.questions import DEPTH, Records, question_of
 from gateway.policy.settings import PolicyMode
 from gateway.policy.situations import Situations
@@ -38,6 +39,7 @@ class Sources:
     texts: Texts
     situations: Situations
     records: Callable[[str], Records]
+    fast: FastPath | None = None  # decides before any policy is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +68,31 @@ class PolicySearch:
         self._inner = inner
         self.router = router
         self._sources = sources
+        self.fast = sources.fast
         self.regime = regime
         self._record = record
         self._shadows: set[asyncio.Task[None]] = set()
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """As the inner one searches; some profiles are not touched."""
-        if not self.router.backends or request.profile in UNTOUCHED:
+        fast = self.fast if self.fast is not None and self.fast.is_ready(request.tenant) else None
+        if (not self.router.backends and fast is None) or request.profile in UNTOUCHED:
             return await self._inner.search(request)
         rankings = await self._inner.search(replace(request, depth=max(request.depth, DEPTH)))
-        if self.regime.counts_for(request.tenant, request.session_id):
+        known = self._sources.situations.of(request.tenant, request.session_id)
+        quick = [await fast.first(request, ranking, known) if fast else None for ranking in rankings]
+        left = iter(await self._left(request, [one for one, done in zip(rankings, quick, strict=True) if done is None]))
+        return [next(left) if done is None else _shown(done, request, _all(done)) for done in quick]
+
+    async def _left(self, request: SearchRequest, rankings: Sequence[Ranking]) -> list[Ranking]:
+        """What the policy orders, or looks at in its shadow."""
+        if self.router.backends and self.regime.counts_for(request.tenant, request.session_id):
             return list(await asyncio.gather(*(self._ordered(request, ranking) for ranking in rankings)))
-        task = asyncio.create_task(self._shadow(request, rankings))
-        self._shadows.add(task)
-        task.add_done_callback(self._shadows.discard)
-        return [_shown(ranking, request, [*ranking.candidates, *ranking.nearest]) for ranking in rankings]
+        if self.router.backends and rankings:
+            task = asyncio.create_task(self._shadow(request, rankings))
+            self._shadows.add(task)
+            task.add_done_callback(self._shadows.discard)
+        return [_shown(ranking, request, _all(ranking)) for ranking in rankings]
 
     async def aclose(self) -> None:
         """Give up what nobody waits for."""
@@ -145,6 +157,10 @@ def _by(decision: Decision, question: Question, found: Sequence[Candidate]) -> l
     ]
     seen.sort(key=lambda one: (EXACT not in one.stages, -one.score, one.tool_id))
     return [*seen, *(one for one in found if one.tool_id not in decision.calls)]
+
+
+def _all(ranking: Ranking) -> list[Candidate]:
+    return [*ranking.candidates, *ranking.nearest]
 
 
 def _shown(ranking: Ranking, request: SearchRequest, order: Sequence[Candidate]) -> Ranking:

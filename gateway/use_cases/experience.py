@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 from domain.errors import ToolcribError
 from domain.experience import Experience, Offer, ToolRecord
+from domain.outcome_prior import Outcomes
 from domain.restart import Attempt
+from gateway.recorded_steps import RecordedSteps
 from index.questions.redaction import learnable
 from store.store import Store
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Followed:
     experience: Experience = field(default_factory=lambda: Experience(learnable))
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    steps: RecordedSteps = field(default_factory=RecordedSteps)
     after: int | None = None  # the last event taken in; None before the first look
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -49,6 +53,15 @@ class Experiences:
         known = self._followed.get(tenant)
         return known.experience.records if known is not None else {}
 
+    def steps(self) -> Mapping[str, RecordedSteps]:
+        """By tenant, what was read so far of how sessions went on."""
+        return {tenant: followed.steps for tenant, followed in self._followed.items()}
+
+    def outcomes(self, tenant: str) -> Outcomes | None:
+        """As far as was read; None of a tenant whose log nobody looked at yet."""
+        known = self._followed.get(tenant)
+        return None if known is None else known.outcomes
+
     def attempts(self, tenant: str, tool_id: str) -> Sequence[Attempt]:
         """What was read so far of how long a tool's attempts took: a call does not wait for the log."""
         known = self._followed.get(tenant)
@@ -69,6 +82,8 @@ class Experiences:
             while events := await self._store.events.read(tenant, after=followed.after, limit=BATCH):
                 for logged in events:
                     followed.experience.take(logged.event)
+                    followed.steps.take(logged.event)
+                    followed.outcomes.take(logged.event)
                 followed.after = events[-1].seq
 
     async def run(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -16,9 +17,9 @@ from tests.store.making import a_server, a_tool, adding
 
 
 @asynccontextmanager
-async def a_crib(folder: Path, names: Iterable[str]) -> AsyncIterator[Toolcrib]:
+async def a_crib(folder: Path, names: Iterable[str], **settings: Any) -> AsyncIterator[Toolcrib]:
     """With tools of these names, indexed."""
-    async with open_toolcrib(Settings(data=folder), follow=False) as opened:
+    async with open_toolcrib(Settings(data=folder, **settings), follow=False) as opened:
         await opened.store.servers.add(a_server())
         tools = adding(*map(a_tool, names))
         await opened.store.catalogue.apply(LOCAL.tenant, "files", tools, expected_generation=0, at=1.0)

@@ -1,0 +1,198 @@
+"""The policy end to end: recorded sessions replayed through a whole gateway, with real MCP servers behind it.
+
+    python -m benchmarks.policy_replay DATASETS [--text-policy DIR] [--sets api-bank tau2-retail-airline]
+
+Sessions of the train and dev splits are replayed first: what is learnt comes from the log they leave. Then every test
+session is replayed once per row, on a copy of that log: at each step the agent searches with the last words of its user
+and calls the tool that was called. Statistics are frozen meanwhile. Case memory and outcome-aware ranking are off.
+
+- availability: the right tool is in the session's memory when it is called for.
+- success@1: it is the first that the search answered.
+- calls per task: an agent that tries what was found in its order, and searches once more where it is not among it.
+- saved: steps at which no policy had to be asked, since the graph answered.
+
+Intervals: 95 %, bootstrap over sessions, paired with the row named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import Promise, finish
+from domain.identity import LOCAL
+from domain.names import tool_id_for
+from gateway.policy.fast_path import STAGE as INERTIA
+from index.evaluation.dataset import LabelledTool
+from index.evaluation.recorded_sessions import RecordedSession, RecordedSessions, load_recorded_sessions
+from tests.gateway.turncoats import Turncoats, turncoats
+
+SETS = ("api-bank", "tau2-retail-airline")
+UNNAMED = "tools"
+"""The server of a set that has no names for any."""
+
+K = 5
+ROUNDS = 10_000
+ANSWERED = 0.25
+PLAIN, ORACLE = "plain retrieval", "oracle"
+OFF: dict[str, Any] = {"case_memory": False, "inertia": False, "policy_mode": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """One step of one session under one row."""
+
+    available: bool
+    first: bool
+    calls: int
+    saved: bool
+
+
+Ends = Mapping[str, Sequence[StepEnd]]
+"""By session."""
+
+
+def rows(text_policy: Path | None) -> dict[str, dict[str, Any]]:
+    """Name -> settings."""
+    live = {"policy_mode": "live"}
+    made = {
+        PLAIN: OFF,
+        "+ inertia": {**OFF, "inertia": True},
+        "embedded policy": {**OFF, **live},
+        "embedded policy + inertia": {**OFF, **live, "inertia": True},
+    }
+    if text_policy is not None:
+        text = {**live, "policy": str(text_policy)}
+        made |= {"text policy": {**OFF, **text}, "text policy + inertia": {**OFF, **text, "inertia": True}}
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("datasets", type=Path)
+    parser.add_argument("--text-policy", type=Path)
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    asked = parser.parse_args()
+    details: dict[str, Any] = {}
+    promises: list[Promise] = []
+    for name in asked.sets:
+        ends = asyncio.run(_measure(load_recorded_sessions(asked.datasets / name), rows(asked.text_policy)))
+        details[name] = _table(ends)
+        gained = details[name]["+ inertia"]["success@1 - plain retrieval"]
+        promises += [
+            Promise(f"{name}_steps_answered_by_inertia", details[name]["+ inertia"]["saved"]["mean"], ANSWERED,
+                    at_most=False),
+            Promise(f"{name}_inertia_success_gained_upper", gained["high"], 0.0, at_most=False),
+        ]  # fmt: skip
+        print(name, json.dumps(details[name], indent=1))
+    finish("policy_replay", promises, {"k": K, "sets": details})
+
+
+async def _measure(data: RecordedSessions, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Ends]:
+    with tempfile.TemporaryDirectory(prefix="toolcrib-replay-") as place:
+        learnt = Path(place) / "learnt"
+        learnt.mkdir()
+        async with turncoats(learnt, **OFF) as crib:
+            await _register(crib, data.tools)
+            for session in (*data.of("train"), *data.of("dev")):
+                await _replay(crib, data, session)
+            await crib.crib.journal.flush()
+        ends: dict[str, Ends] = {}
+        for number, (row, settings) in enumerate(wanted.items()):
+            folder = Path(place) / str(number)
+            shutil.copytree(learnt, folder)
+            async with _ready(folder, settings) as crib:
+                ends[row] = {one.session_id: await _replay(crib, data, one) for one in data.of("test")}
+            shutil.rmtree(folder)
+    ends[ORACLE] = {name: [StepEnd(True, True, 1, False)] * len(steps) for name, steps in ends[PLAIN].items()}
+    return ends
+
+
+@asynccontextmanager
+async def _ready(folder: Path, settings: Mapping[str, Any]) -> AsyncIterator[Turncoats]:
+    """A gateway that has learnt from the log in its folder, and learns no more."""
+    async with turncoats(folder, **settings) as opened:
+        await opened.crib.experiences.catch_up(LOCAL.tenant)
+        if opened.crib.policy.fast is not None:
+            await opened.crib.policy.fast.learn()
+        yield opened
+
+
+async def _register(crib: Turncoats, tools: Sequence[LabelledTool]) -> None:
+    by_server: dict[str, list[dict[str, Any]]] = {}
+    for tool in tools:
+        by_server.setdefault(tool.server or UNNAMED, []).append(dict(tool.document.raw))
+    for server, offered in by_server.items():
+        await crib.register(server, *offered)
+
+
+async def _replay(crib: Turncoats, data: RecordedSessions, session: RecordedSession) -> list[StepEnd]:
+    ids = {tool.tool_id: tool_id_for(tool.server or UNNAMED, tool.document.name) for tool in data.tools}
+    handle = (await crib.api.post("/sessions", {}))["id"]
+    said, ends = "", []
+    for call in session.calls:
+        said = call.query or said
+        gold = ids[call.tool_id]
+        body = {"queries": [said], "k": K, "session_id": handle, "explain": True}
+        found = (await crib.api.post("/search", body))["results"][0]["candidates"] if said else []
+        held = (await crib.api.get(f"/sessions/{handle}/memory"))["entries"]
+        order = [one["tool_id"] for one in found]
+        ends.append(
+            StepEnd(
+                available=gold in {entry["tool_id"] for entry in held},
+                first=order[:1] == [gold],
+                calls=order.index(gold) + 1 if gold in order else K + 1,
+                saved=any(INERTIA in one["stages"] for one in found),
+            )
+        )
+        await crib.api.post("/call", {"tool": gold, "arguments": dict(call.arguments or {}), "session_id": handle})
+        await crib.crib.journal.flush()
+    return ends
+
+
+def _table(ends: Mapping[str, Ends]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for row, of_row in ends.items():
+        table[row] = {
+            "steps": sum(map(len, of_row.values())),
+            "availability": _interval(_per_session(of_row, "available")),
+            "success@1": _interval(_per_session(of_row, "first")),
+            "calls per task": _interval(_per_session(of_row, "calls"), per_session=True),
+            "saved": _interval(_per_session(of_row, "saved")),
+        }
+        for other in (PLAIN, row.removesuffix(" + inertia")):
+            if other in ends and other != row:
+                both = _per_session(of_row, "first"), _per_session(ends[other], "first")
+                table[row][f"success@1 - {other}"] = _interval(
+                    [(one[0] - two[0], one[1]) for one, two in zip(*both, strict=True)]
+                )
+    return table
+
+
+def _per_session(ends: Ends, what: str) -> list[tuple[float, int]]:
+    """Sum over the steps of each session, and how many there are."""
+    return [(float(sum(getattr(end, what) for end in ends[name])), len(ends[name])) for name in sorted(ends)]
+
+
+def _interval(sums: Sequence[tuple[float, int]], *, per_session: bool = False) -> dict[str, float]:
+    """Mean per step, or per session, with the bootstrap's 2.5 and 97.5 %."""
+    total, steps = np.array([one for one, _ in sums]), np.array([1 if per_session else many for _, many in sums])
+    drawn = np.random.default_rng(8).integers(0, len(sums), (ROUNDS, len(sums)))
+    means = total[drawn].sum(axis=1) / steps[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {name: round(float(value), 4) for name, value in
+            (("mean", total.sum() / steps.sum()), ("low", low), ("high", high))}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The stages around retrieval and around calls that the settings switch on and off."""
+
+from __future__ import annotations
+
+from gateway.flagged import FlaggedTools
+from gateway.outcome_search import OutcomeSearch
+from gateway.recorded_sessions import RecordedSessions
+from gateway.settings import Settings
+from gateway.use_cases.attempts import Attempts, FixedTimeouts, RestartEarly
+from gateway.use_cases.experience import Experiences
+from index.dependencies import ClosedSearch
+from index.searcher import Searcher
+from index.server_cap import CappedSearch
+from servers.ports import Pool
+
+
+def staged(settings: Settings, searcher: Searcher, recorded: RecordedSessions, flagged: FlaggedTools) -> Searcher:
+    """The cap comes last: what comes along is bound by it too."""
+    closed = ClosedSearch(searcher, recorded.graph) if settings.dependency_closure else searcher
+    return CappedSearch(closed, flagged.bound)
+
+
+def weighed_by_outcomes(settings: Settings, searcher: Searcher, experiences: Experiences) -> Searcher:
+    return OutcomeSearch(searcher, experiences.outcomes) if settings.outcome_ranking else searcher
+
+
+def attempts_of(settings: Settings, pool: Pool, experiences: Experiences) -> Attempts:
+    return Attempts(pool, RestartEarly(experiences.attempts) if settings.restart_early else FixedTimeouts())
