@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from gateway.case_search import CaseSearch
 from gateway.flagged import FlaggedTools
 from gateway.outcome_search import OutcomeSearch
 from gateway.recorded_sessions import RecordedSessions
 from gateway.settings import Settings
 from gateway.use_cases.attempts import Attempts, FixedTimeouts, RestartEarly
+from gateway.use_cases.catalogue import CatalogueReader
 from gateway.use_cases.experience import Experiences
 from index.dependencies import ClosedSearch
 from index.searcher import Searcher
@@ -20,8 +22,12 @@ def staged(settings: Settings, searcher: Searcher, recorded: RecordedSessions, f
     return CappedSearch(closed, flagged.bound)
 
 
-def weighed_by_outcomes(settings: Settings, searcher: Searcher, experiences: Experiences) -> Searcher:
-    return OutcomeSearch(searcher, experiences.outcomes) if settings.outcome_ranking else searcher
+def by_experience(
+    settings: Settings, searcher: Searcher, experiences: Experiences, catalogue: CatalogueReader
+) -> Searcher:
+    """Outcomes move what was found; then cases offer what worked."""
+    weighed = OutcomeSearch(searcher, experiences.outcomes) if settings.outcome_ranking else searcher
+    return CaseSearch(weighed, experiences, catalogue)
 
 
 def attempts_of(settings: Settings, pool: Pool, experiences: Experiences) -> Attempts:

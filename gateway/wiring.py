@@ -14,7 +14,6 @@ from domain.catalogue import SyncRun
 from domain.errors import ToolcribError, Unavailable
 from domain.steady_clock import steady_time
 from gateway.adapter import adapted
-from gateway.case_search import CaseSearch
 from gateway.event_log.journal import Journal
 from gateway.event_log.keeper import LogKeeper
 from gateway.flagged import FlaggedTools
@@ -28,7 +27,7 @@ from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
 from gateway.settings import Settings
-from gateway.stages import attempts_of, staged, weighed_by_outcomes
+from gateway.stages import attempts_of, by_experience, staged
 from gateway.sync_totals import SyncTotals
 from gateway.use_cases.call import Call
 from gateway.use_cases.catalogue import CatalogueReader
@@ -184,8 +183,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
     experiences = Experiences(store, is_offered=settings.case_memory)
-    weighed = weighed_by_outcomes(settings, models.searcher(ordered, tool_texts(catalogue)), experiences)
-    offered = CaseSearch(weighed, experiences, catalogue)
+    offered = by_experience(settings, models.searcher(ordered, tool_texts(catalogue)), experiences, catalogue)
     fast = FastPath(experiences.steps, catalogue) if settings.inertia else None
     sources = Sources(tool_texts(catalogue), situations, experiences.known_records, fast)
     policy = PolicySearch(staged(settings, offered, recorded, flagged), router, sources, regime, journal.record)
