@@ -136,6 +136,8 @@ def _answer(answer: Answer, *, explain: bool) -> dict[str, Any]:
         body["confidence"] = ranking.confidence
         body["filters"] = asdict(answer.filters)
         body["timings_ms"] = dict(ranking.timings_ms)
+        if ranking.decided_by:
+            body["decided_by"] = ranking.decided_by
         body["nearest"] = [
             {"tool_id": loser.tool_id, "score": loser.score, "stages": dict(loser.stages)} for loser in ranking.nearest
         ]

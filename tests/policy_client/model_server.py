@@ -57,11 +57,12 @@ def shared_words(query: str, document: str) -> float:
 
 
 @contextmanager
-def model_server() -> Iterator[ModelServer]:
-    """Serves in a thread of its own until the block ends."""
+def model_server(port: int = 0) -> Iterator[ModelServer]:
+    """Serves in a thread of its own until the block ends; on a free port unless one is given."""
     state = ModelServer()
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     listener.listen()
     host, port = listener.getsockname()
     state.url = f"http://{host}:{port}"
