@@ -43,7 +43,7 @@ def features(found: Sequence[Candidate], situation: Situation, records: Records)
         one.tool_id: {
             "retrieval": (one.score - mean) / spread,
             "lead": one.score - best,
-            "case": one.stages.get(CASE, 0.0),
+            **({CASE: one.stages[CASE]} if CASE in one.stages else {}),
             **_experienced(records.get(one.tool_id)),
             "called": math.log1p(situation.called[one.tool_id]),
             "failed": math.log1p(situation.failed[one.tool_id]),

@@ -52,6 +52,18 @@ async def test_a_live_decision_is_in_the_log_with_what_the_scorer_saw(tmp_path: 
     assert logged.event.body["answers"][0]["decided_by"].startswith("embedded scorer:")
 
 
+async def test_an_answer_over_http_says_who_ordered_it(tmp_path: Path) -> None:
+    async with open_toolcrib(Settings(data=tmp_path, policy_mode=PolicyMode.LIVE), follow=False) as crib:
+        await filled(crib)
+        async with asking(crib) as client:
+            answer = await client.post("/api/v1/search", json={"queries": ["read a file"], "explain": True})
+
+    assert answer.status_code == 200
+    [result] = answer.json()["results"]
+    assert result["decided_by"].startswith("embedded scorer:")
+    assert result["timings_ms"]["policy"] > 0
+
+
 async def test_without_a_mode_no_policy_is_opened_and_searches_are_retrieval_s(tmp_path: Path) -> None:
     async with open_toolcrib(Settings(data=tmp_path), follow=False) as crib:
         await filled(crib)
