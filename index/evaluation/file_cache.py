@@ -1,11 +1,13 @@
 """A VectorCache in one file, for evaluations and benchmarks, which have no store.
 
-Records are appended and never changed; a record that was cut off by a crash is dropped when the file is opened.
+Records are appended and never changed; a record that was cut off by a crash is dropped when the file is opened. A lock
+on the file keeps whoever opens it from taking a record for cut off that another process is writing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
@@ -29,8 +31,9 @@ class FileVectorCache:
         self._path = folder / "vectors.bin"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._vectors, intact = _parse(self._path.read_bytes() if self._path.exists() else b"")
-            with self._path.open("ab") as stream:
+            with self._path.open("a+b") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                self._vectors, intact = _parse(self._path.read_bytes())
                 stream.truncate(intact)
         except OSError as error:
             raise InvalidInput(
@@ -48,8 +51,11 @@ class FileVectorCache:
         self._vectors.update(fresh)
 
     def _append(self, records: bytes) -> None:
-        with self._path.open("ab") as stream:
-            stream.write(records)
+        with self._path.open("ab", buffering=0) as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            written = 0
+            while written < len(records):
+                written += stream.write(records[written:])
 
 
 def _digest(key: str) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,22 @@ async def test_the_vector_file_gives_back_what_it_was_given_and_drops_a_torn_end
     again = await FileVectorCache(tmp_path).get_many(["two", "one"])
     np.testing.assert_array_equal(again["two"], two)
     assert (tmp_path / "vectors.bin").read_bytes() == whole
+
+
+@pytest.mark.anyio
+async def test_a_vector_file_is_not_opened_in_the_middle_of_another_process_s_record(tmp_path: Path) -> None:
+    one = np.arange(4, dtype=np.float32)
+    await FileVectorCache(tmp_path).put_many({"one": one})
+    record = (tmp_path / "vectors.bin").read_bytes()
+    (tmp_path / "vectors.bin").write_bytes(b"")
+    with ThreadPoolExecutor() as pool, (tmp_path / "vectors.bin").open("ab", buffering=0) as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        writing.write(record[:10])
+        opening = pool.submit(FileVectorCache, tmp_path)
+        assert not wait([opening], timeout=0.1).done
+        writing.write(record[10:])
+        fcntl.flock(writing, fcntl.LOCK_UN)
+    np.testing.assert_array_equal((await opening.result().get_many(["one"]))["one"], one)
 
 
 def test_a_cache_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
