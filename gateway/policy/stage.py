@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from domain.candidates import Candidate, Ranking
 from domain.canonical import sha256_hex
 from domain.errors import ModelUnavailable, StoreUnavailable
-from domain.events import Actor, Event, EventKind
+from domain.events import Event
 from gateway.policy.fast_path import FastPath
 from gateway.policy.questions import DEPTH, Records, question_of
 from gateway.policy.settings import PolicyMode
+from gateway.policy.shadow import Shadow
 from gateway.policy.situations import Situations
 from index.ports import SearchRequest
 from index.ranking.order import EXACT, NEAREST
@@ -70,8 +71,7 @@ class PolicySearch:
         self._sources = sources
         self.fast = sources.fast
         self.regime = regime
-        self._record = record
-        self._shadows: set[asyncio.Task[None]] = set()
+        self._shadow = Shadow(self.decide, record)
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """As the inner one searches; some profiles are not touched."""
@@ -89,16 +89,12 @@ class PolicySearch:
         if self.router.backends and self.regime.counts_for(request.tenant, request.session_id):
             return list(await asyncio.gather(*(self._ordered(request, ranking) for ranking in rankings)))
         if self.router.backends and rankings:
-            task = asyncio.create_task(self._shadow(request, rankings))
-            self._shadows.add(task)
-            task.add_done_callback(self._shadows.discard)
+            self._shadow.take(request, rankings)
         return [_shown(ranking, request, _all(ranking)) for ranking in rankings]
 
     async def aclose(self) -> None:
         """Give up what nobody waits for."""
-        for task in self._shadows:
-            task.cancel()
-        await asyncio.gather(*self._shadows, return_exceptions=True)
+        await self._shadow.aclose()
 
     async def ask(self, request: SearchRequest) -> Decision:
         """What it would do about a request of one query; nothing is logged and nothing changes. Raises as `decide`."""
@@ -132,15 +128,6 @@ class PolicySearch:
             timings_ms=with_stage(ranking.timings_ms, STAGE, took_ms),
         )
 
-    async def _shadow(self, request: SearchRequest, rankings: Sequence[Ranking]) -> None:
-        for ranking in rankings:
-            began = time.perf_counter()
-            try:
-                question, decision = await self.decide(request.tenant, request.session_id, ranking)
-            except (ModelUnavailable, StoreUnavailable):
-                continue  # the states of the back-ends say why
-            self._record(_event(request, ranking, question, decision, (time.perf_counter() - began) * 1e3))
-
 
 def _by(decision: Decision, question: Question, found: Sequence[Candidate]) -> list[Candidate]:
     """What the policy saw in its order, then the rest as it came. The policy's share of the best is the score."""
@@ -168,24 +155,3 @@ def _shown(ranking: Ranking, request: SearchRequest, order: Sequence[Candidate])
     count = len(ranking.candidates)  # not k: retrieval may have chosen fewer
     beyond = max(NEAREST, request.depth - count)
     return replace(ranking, candidates=tuple(order[:count]), nearest=tuple(order[count : count + beyond]))
-
-
-def _event(request: SearchRequest, ranking: Ranking, question: Question, decision: Decision, took_ms: float) -> Event:
-    return Event(
-        tenant=request.tenant,
-        subject="policy",
-        kind=EventKind.DECISION,
-        at=time.time(),
-        session_id=request.session_id,
-        actor=Actor.POLICY,
-        latency_ms=took_ms,
-        body={
-            "query": ranking.query,
-            "retrieval": [one.tool_id for one in ranking.candidates],
-            "policy": list(decision.order[: len(ranking.candidates)]),
-            "need": decision.need,
-            "next": decision.next,
-            "context": question.context,
-            "decided_by": f"{decision.backend} {decision.version}",
-        },
-    )
