@@ -73,7 +73,7 @@ async def test_without_a_mode_no_policy_is_opened_and_searches_are_retrieval_s(t
             asked = await client.post("/api/v1/policy/decide", json={"request": "read a file"})
 
     assert answer.answers[0].ranking.decided_by == ""
-    assert said == {"mode": "off", "share": 0.1, "backends": [], "identical": 0}
+    assert (said["mode"], said["backends"], said["identical"]) == ("off", [], 0)
     assert asked.status_code == 503
     assert "No policy is set" in asked.json()["detail"]
 
