@@ -52,8 +52,8 @@ chaos: env ## Crashes, failovers and missing parts on purpose: R2, R3, R13-R18, 
 	@$(run) tests.chaos $(ARGS)
 	@$(if $(ARGS),true,$(run) benchmarks.finance idempotence)
 
-policy: env ## What the policy and the runtime around it promise; N=full for the long form, ARGS='budgets' for some
-	@$(run) tests.policy $(ARGS)
+policy: env $(VENV_RL)/.installed ## What the policy and the runtime around it promise; N=full for the long form, ARGS='budgets' for some
+	@TOOLCRIB_RL_PYTHON=$(abspath $(VENV_RL))/bin/python $(run) tests.policy $(ARGS)
 
 conformance: env ## The official MCP conformance suite, through the gateway and on our client; N=full for every transport
 	@$(run) tests.conformance.install --dir $(CONFORMANCE)

@@ -14,7 +14,7 @@ from policy_client.artefact import TEXT, Manifest, kind_of
 from policy_client.deciders.gathering import Batches
 from policy_client.decision import Decision, Question, decision_of
 from policy_client.scorer import EmbeddedScorer
-from policy_client.scorer_features import META, encode
+from policy_client.scorer_features import META, Bools, Floats, encode
 from policy_client.text_form import META_TEXTS, call_text, removal_text, state_text
 from policy_client.text_policy import EmbeddedTextPolicy
 
@@ -40,16 +40,9 @@ class ScorerPolicy:
 
     def decide(self, questions: Sequence[Question], backend: str) -> list[Decision]:
         """All in one run, padded to the longest."""
-        slots = max((len(one.options) for one in questions), default=0) or 1
-        encoded = [encode([option.features for option in one.options], one.context, slots) for one in questions]
-        table, context, there = (np.stack(column) for column in zip(*encoded, strict=True))
-        logits = self._scorer.logits(table, context, there)
-        return [self._read(one, row.tolist(), slots, backend) for one, row in zip(questions, logits, strict=True)]
-
-    def _read(self, question: Question, row: Sequence[float], slots: int, backend: str) -> Decision:
-        calls = row[len(META) : len(META) + len(question.options)]
-        removals = [row[len(META) + slots + at] for at, option in enumerate(question.options) if option.held]
-        return decision_of(question, calls, removals, row[: len(META)], by=(backend, version_of(self.manifest)))
+        logits = self._scorer.logits(*tensors(questions))
+        by = (backend, version_of(self.manifest))
+        return [read_logits(one, row.tolist(), by) for one, row in zip(questions, logits, strict=True)]
 
 
 class TextPolicy:
@@ -101,6 +94,22 @@ def open_policy(folder: Path) -> Policy:
     if kind_of(folder) == TEXT:
         return TextPolicy(EmbeddedTextPolicy.open(folder))
     return ScorerPolicy(EmbeddedScorer.open(folder))
+
+
+def tensors(questions: Sequence[Question]) -> tuple[Floats, Floats, Bools]:
+    """What a scorer reads of them, padded to the longest: candidates (B, N, F), context (B, G), there (B, N)."""
+    slots = max((len(one.options) for one in questions), default=0) or 1
+    encoded = [encode([option.features for option in one.options], one.context, slots) for one in questions]
+    table, context, there = (np.stack(column) for column in zip(*encoded, strict=True))
+    return table, context, there
+
+
+def read_logits(question: Question, row: Sequence[float], by: tuple[str, str]) -> Decision:
+    """`row`: the scorer's 3 + 2 N logits of this question."""
+    slots = (len(row) - len(META)) // 2
+    calls = row[len(META) : len(META) + len(question.options)]
+    removals = [row[len(META) + slots + at] for at, option in enumerate(question.options) if option.held]
+    return decision_of(question, calls, removals, row[: len(META)], by=by)
 
 
 def version_of(manifest: Manifest) -> str:

@@ -1,15 +1,17 @@
 """A policy behind the rerank form: state as the query, actions as the documents, one score each is its logit.
 
 `toolcrib rl serve` answers so, and vLLM, TEI or Cohere serve a text policy so. A server that says at `/info` that its
-policy is a scorer is sent the numbers instead of the texts, as JSON.
+policy is a scorer is sent the numbers instead of the texts, those of all questions that come together in one request.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from policy_client.artefact import SCORER, TEXT
-from policy_client.deciders.embedded import actions, read_scores
+from policy_client.deciders.embedded import actions, read_logits, read_scores, tensors
+from policy_client.deciders.gathering import Batches
 from policy_client.decision import Decision, Question
 from policy_client.http.failures import ModelNonsense, ModelRefused
 from policy_client.http.json_client import JsonClient
@@ -31,6 +33,7 @@ class RerankDecider:
         self._rerank = RerankClient(client)
         self._kind: str | None = None
         self._served = ""
+        self.together: Batches[Question, Decision] = Batches(self._run)
 
     @property
     def version(self) -> str:
@@ -38,16 +41,25 @@ class RerankDecider:
 
     async def decide(self, question: Question) -> Decision:
         """Raises the failures of `JsonClient`; ModelNonsense where a score is missing or none."""
-        kind = await self._looked_up()
-        query = state_text(question.request, question.calls)
-        documents = actions(question)
-        if kind == SCORER:
-            query, documents = json.dumps(question.context), numbers(question)
-        scores = await self._rerank.scores(query, documents)
-        return read_scores(question, scores, (NAME, self.version))
+        if await self._looked_up() == SCORER:
+            return await self.together.answer(question)
+        state = state_text(question.request, question.calls)
+        return read_scores(question, await self._rerank.scores(state, actions(question)), (NAME, self.version))
 
     async def aclose(self) -> None:
+        await self.together.aclose()
         await self._client.aclose()
+
+    async def _run(self, questions: Sequence[Question]) -> Sequence[Decision]:
+        candidates, context, there = (table.tolist() for table in tensors(questions))
+        body = {"candidates": candidates, "context": context, "there": there}
+        answer = await self._client.post(self._client.endpoint.at("/logits"), body)
+        rows = answer.get("logits") if isinstance(answer, dict) else None
+        width = len(META) + 2 * len(there[0])
+        if not isinstance(rows, list) or len(rows) != len(questions) or any(not _is_row(row, width) for row in rows):
+            raise ModelNonsense(f"The policy at {self._client.endpoint.shown} answered without a number per action.")
+        by = (NAME, self.version)
+        return [read_logits(question, row, by) for question, row in zip(questions, rows, strict=True)]
 
     async def _looked_up(self) -> str:
         """What the server says of itself, asked once; a server of another make refuses that, and gets texts."""
@@ -61,8 +73,12 @@ class RerankDecider:
         return self._kind
 
 
+def _is_row(row: object, width: int) -> bool:
+    return isinstance(row, list) and len(row) == width and all(isinstance(one, int | float) for one in row)
+
+
 def numbers(question: Question) -> list[str]:
-    """The actions of a question as a scorer reads them, in the order of `actions`."""
+    """The actions of a question as a scorer reads them in the rerank form, in the order of `actions`."""
     return [
         *(json.dumps({"call": dict(option.features)}) for option in question.options),
         *(json.dumps({"removal": at}) for at, option in enumerate(question.options) if option.held),

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from domain.errors import InvalidInput
 from policy_client.deciders.gathering import Batches
-from rl.serving.runners import Request, Runner, served_version
+from rl.serving.runners import OnnxScorer, Request, Runner, served_version
 
 MOST_DOCUMENTS = 1024
 
@@ -35,6 +35,14 @@ class RerankBody(BaseModel):
     documents: list[str] | None = Field(default=None, max_length=MOST_DOCUMENTS)
     texts: list[str] | None = Field(default=None, max_length=MOST_DOCUMENTS)
     top_n: int | None = Field(default=None, ge=1)
+
+
+class LogitsBody(BaseModel):
+    """What a scorer reads of several decisions (policy_client.scorer_features): (B, N, F), (B, G), (B, N)."""
+
+    candidates: list[list[list[float]]] = Field(min_length=1, max_length=MOST_DOCUMENTS)
+    context: list[list[float]]
+    there: list[list[bool]]
 
 
 class Server:
@@ -69,6 +77,24 @@ class Server:
         self._requests.labels("200").inc()
         self._seconds.observe(time.perf_counter() - began)
         return JSONResponse(self._answer(body, scores))
+
+    async def logits(self, http: HttpRequest) -> Response:
+        """A scorer's logits of several decisions at once: the numbers of one gateway, without their texts."""
+        runner = self._runner
+        try:
+            if not isinstance(runner, OnnxScorer):
+                raise InvalidInput("This server's policy reads texts; ask it at /rerank.")  # noqa: TRY301
+            body = LogitsBody.model_validate_json(await http.body())
+            tables = runner.tables(body.candidates, body.context, body.there)
+        except (ValidationError, InvalidInput) as error:
+            self._requests.labels("422").inc()
+            said = error.message if isinstance(error, InvalidInput) else "The request is not that of a scorer."
+            return JSONResponse({"detail": said}, 422)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._worker, runner.logits, tables)
+        self._requests.labels("200").inc()
+        self._sizes.observe(len(body.candidates))
+        return JSONResponse({"logits": found})
 
     async def info(self, _http: HttpRequest) -> Response:
         """Which policy this is: kind, version, and the texts or features that it reads."""
@@ -125,6 +151,7 @@ def make_app(runner: Runner, *, most: int = 64) -> Starlette:
 
     routes = [
         Route("/rerank", server.rerank, methods=["POST"]),
+        Route("/logits", server.logits, methods=["POST"]),
         Route("/info", server.info, methods=["GET", "POST"]),
         Route("/health", server.health),
         Route("/metrics", server.metrics),

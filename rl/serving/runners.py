@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from domain.errors import InvalidInput
 from policy_client.artefact import TEXT, Manifest, kind_of, verified
 from policy_client.deciders.embedded import version_of
 from policy_client.scorer import EmbeddedScorer
-from policy_client.scorer_features import META, encode
+from policy_client.scorer_features import CANDIDATE, CONTEXT, META, Bools, Floats, encode
 from policy_client.text_policy import EmbeddedTextPolicy
 from rl.policies.text import Reader, TextPolicy
 from rl.policies.text_keeping import load_text
 
 PAIRS = 512
 """Pairs of one forward pass on a GPU: 512 of 128 tokens take some 100 MB of MiniLM's activations."""
+
+
+Tables = tuple[Floats, Floats, Bools]
+"""What a scorer reads of several decisions, as `policy_client.scorer_features` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,18 @@ class OnnxScorer:
         self._scorer = EmbeddedScorer.open(folder)
         self.manifest = self._scorer.manifest
 
+    def tables(self, candidates: Sequence[Any], context: Sequence[Any], there: Sequence[Any]) -> Tables:
+        """Raises InvalidInput for numbers of another shape than the scorer reads."""
+        seen = _table(there, (-1, -1), np.bool_)
+        decisions, slots = seen.shape
+        numbers = _table(candidates, (decisions, slots, len(CANDIDATE)), np.float32)
+        return numbers, _table(context, (decisions, len(CONTEXT)), np.float32), seen
+
+    def logits(self, tables: Tables) -> list[list[float]]:
+        """One row of 3 + 2 N per decision."""
+        rows: list[list[float]] = self._scorer.logits(*tables).tolist()
+        return rows
+
     def check(self, request: Request) -> None:
         _decision(request)
 
@@ -111,6 +128,19 @@ class OnnxScorer:
         table, context, there = (np.stack(column) for column in zip(*encoded, strict=True))
         logits = self._scorer.logits(table, context, there).tolist()
         return [[row[place.of(slots)] for place in one.places] for one, row in zip(asked, logits, strict=True)]
+
+
+def _table(rows: Sequence[Any], shape: tuple[int, ...], kind: type) -> Any:
+    """Raises InvalidInput for another shape; -1 takes any length."""
+    try:
+        table: npt.NDArray[Any] = np.array(rows, kind)
+    except ValueError as error:
+        raise InvalidInput("The numbers of the decisions are not of one length.") from error
+    if len(table.shape) != len(shape) or any(
+        want not in {-1, have} for want, have in zip(shape, table.shape, strict=True)
+    ):
+        raise InvalidInput(f"The numbers have the shape {table.shape}, and the scorer reads {shape}.")
+    return table
 
 
 def open_runner(folder: Path, device: str) -> Runner:

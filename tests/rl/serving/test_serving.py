@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 import torch
+import uvicorn
 
 from domain.errors import InvalidInput
 from policy_client.deciders.embedded import EmbeddedDecider, actions, open_policy
-from policy_client.deciders.rerank import numbers
+from policy_client.deciders.rerank import RerankDecider, numbers
 from policy_client.decision import Option, Question
+from policy_client.http.endpoint import Endpoint
+from policy_client.http.json_client import JsonClient
 from policy_client.shipped import SHIPPED
 from policy_client.text_form import state_text
 from rl.policies.keeping import Origin
@@ -116,6 +123,57 @@ async def test_the_form_of_text_embeddings_inference_is_spoken_too() -> None:
 async def test_what_is_in_no_form_of_the_policy_is_refused_with_a_sentence(body: dict[str, object]) -> None:
     async with served(open_runner(SHIPPED, "cpu")) as client:
         answer = await client.post("/rerank", json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].endswith(".")
+
+
+@contextmanager
+def running(runner: Runner) -> Iterator[str]:
+    """A server on loopback, in a thread of its own; gives its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(runner), log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+async def test_questions_of_one_gateway_that_come_together_are_one_request_and_decided_as_in_a_process() -> None:
+    questions = [replace(QUESTION, context={"calls": float(number)}) for number in range(8)]
+    embedded = EmbeddedDecider(open_policy(SHIPPED))
+    expected = [await embedded.decide(question) for question in questions]
+    await embedded.aclose()
+    with running(open_runner(SHIPPED, "cpu")) as url:
+        decider = RerankDecider(JsonClient(Endpoint(url)))
+        first = await decider.decide(QUESTION)
+        found = await asyncio.gather(*map(decider.decide, questions))
+        sizes = decider.together.sizes
+        await decider.aclose()
+
+    assert (first.backend, first.version) == ("rerank", expected[0].version)
+    assert sizes == [1, 8]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert dict(ours.calls) == pytest.approx(dict(theirs.calls), abs=1e-5)
+        assert dict(ours.removals) == pytest.approx(dict(theirs.removals), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"candidates": [[[1.0]]], "context": [[1.0]], "there": [[True]]},
+        {"candidates": [[[1.0], [1.0, 2.0]]], "context": [[1.0]], "there": [[True, True]]},
+        {"candidates": [], "context": [], "there": []},
+        {"candidates": "many"},
+    ],
+)
+async def test_numbers_of_another_shape_are_refused_with_a_sentence(body: dict[str, object]) -> None:
+    async with served(open_runner(SHIPPED, "cpu")) as client:
+        answer = await client.post("/logits", json=body)
 
     assert answer.status_code == 422
     assert answer.json()["detail"].endswith(".")
