@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from index.distribution import Vocabulary, distributed
 
@@ -64,6 +65,7 @@ then today need needs want wants like have has had there here what's i'm i'd i'v
 _VOCABULARY = Vocabulary(_EMPTY_WORDS | frozenset(_ASKING.split()), _IMPERATIVES)
 
 
+@lru_cache(maxsize=1024)
 def clauses(query: str) -> tuple[str, ...]:
     """The needs inside a query, in order; empty when it is only one, since the whole query is asked anyway.
 

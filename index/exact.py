@@ -6,11 +6,15 @@ each tool also has keys with its server in front (`github__list_issues`, `github
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from index.identifiers import identifiers
 from index.ports import IndexDocument
+
+_APART = re.compile(r"[\W_]+")
+"""What is neither letter nor digit."""
 
 MAX_KEY = 256
 MIN_PREFIX = 4
@@ -42,7 +46,7 @@ def key(text: str) -> str:
     >>> key("GitHub__list-Issues")
     'githublistissues'
     """
-    return "".join(char for char in text.casefold() if char.isalnum())[:MAX_KEY]
+    return _APART.sub("", text.casefold())[:MAX_KEY]
 
 
 def name_keys(document: IndexDocument) -> tuple[str, ...]:

@@ -70,6 +70,10 @@ def server_point(point: Point) -> Point:
     return replace(point, sparse=SparseVector((), ()), names=())
 
 
+LOOKS_AGAIN_S = 5.0
+"""Where no server has a document, searches do not look for one for so long: another gateway may have written some."""
+
+
 class RoutedSearch:
     """A searcher around another one. Where no server has a document, or the query no vector, it adds nothing."""
 
@@ -77,6 +81,7 @@ class RoutedSearch:
         self._inner = inner
         self._engine = engine
         self._embedder = embedder
+        self._none_until: dict[str, float] = {}  # by tenant, where no server had a document
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """As the inner one searches, with the tools of near servers lifted. Servers that the caller chose are not
@@ -84,11 +89,19 @@ class RoutedSearch:
         """
         if request.profile not in PROFILES or request.servers:
             return await self._inner.search(request)
+        if time.monotonic() < self._none_until.get(request.tenant, 0.0):
+            return await self._inner.search(request)
         rankings = await self._inner.search(replace(request, depth=max(request.depth, DEPTH)))
         began = time.perf_counter()
         near = await self._near(request)
+        if not any(near.values()):
+            self._none_until[request.tenant] = time.monotonic() + LOOKS_AGAIN_S
         spent = (time.perf_counter() - began) * 1e3 / max(1, len(rankings))
         return [_routed(ranking, near.get(ranking.query, {}), request, spent) for ranking in rankings]
+
+    def look_again(self) -> None:
+        """Documents of servers were written here."""
+        self._none_until.clear()
 
     async def _near(self, request: SearchRequest) -> Mapping[str, Mapping[str, float]]:
         """Query -> server -> how near its document is: 1 the nearest, 0 the last of SERVERS."""

@@ -80,7 +80,8 @@ class ToolIndex:
             fields=frozenset(spec.name for spec in self._fields),
         )
         self._bank = QuestionBank(questions, self._documents, self._encoder) if questions else None
-        self._searcher: Searcher = RoutedSearch(self._retriever, engine, self.queries)
+        self._routed = RoutedSearch(self._retriever, engine, self.queries)
+        self._searcher: Searcher = self._routed
         if self._bank is not None:
             self._searcher = UsageStage(self._searcher, self._bank, self.queries)
         self._found = self._searcher
@@ -173,6 +174,7 @@ class ToolIndex:
             await self._engine.upsert([server_point(one) for one in made])
         if servers:
             await self._engine.advance(await self._engine.cursor())
+        self._routed.look_again()
 
     async def drop_servers(self, servers: Iterable[tuple[str, str]]) -> None:
         """By tenant and slug. Unknown ones are no error."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from domain.candidates import Candidate
 from index.fields import CONCAT, NAME
 from index.fusion import Scores, best_of, min_max, ordered, reciprocal_rank, weighted_sum
+from index.ports import Hit
 from index.profiles import Mix, Profile
 from index.ranking.learnt import LearntMix
 from index.ranking.recall import ADAPTED, SPARSE, Recall, table
@@ -33,14 +34,13 @@ def rank(
     recall: Recall, profile: Profile, k: int, *, depth: int = 0, mix: LearntMix | None = None
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The k best, and the nearest left out, as many as make `depth`. `mix`: what a profile of learnt weights needs."""
-    scores = {which: {hit.tool_id: hit.score for hit in hits} for which, hits in recall.found.items()}
-    stages: dict[str, Scores] = {stage: hits for (number, stage), hits in scores.items() if number == 0}
+    stages: dict[str, Scores] = {stage: _by_hit(hits) for (number, stage), hits in recall.found.items() if number == 0}
     if mix is not None:
         stages |= _learnt(recall, mix, profile.coverage)
     elif profile.cosines:
         stages |= _cosines(recall, profile)
     else:
-        stages |= _fixed(recall, scores, profile)
+        stages |= _fixed(recall, profile)
     exact = stages.get(EXACT, {})
     included = {*stages.get(PHRASE, {}), *stages.get(PREFIX, {})}
     named = dict.fromkeys(exact, EXACT_BONUS) | dict.fromkeys(included - set(exact), 0.0)
@@ -99,7 +99,12 @@ def _by_tool(tool_ids: Sequence[str], scores: npt.NDArray[np.floating]) -> dict[
     return dict(zip(tool_ids, scores.tolist(), strict=True))
 
 
-def _fixed(recall: Recall, scores: Mapping[tuple[int, str], Scores], profile: Profile) -> dict[str, Scores]:
+def _by_hit(hits: Sequence[Hit]) -> dict[str, float]:
+    return {hit.tool_id: hit.score for hit in hits}
+
+
+def _fixed(recall: Recall, profile: Profile) -> dict[str, Scores]:
+    scores = {which: _by_hit(hits) for which, hits in recall.found.items()}
     mixes = [_mix(scores, number, profile) for number in range(len(recall.texts))]
     if len(mixes) == 1:
         return {FUSED: mixes[0]}
