@@ -26,6 +26,7 @@ from benchmarks.judged import SETS, Judged, judged
 from benchmarks.learn_mix import learnt_on_others
 from benchmarks.real_catalogue import DATASETS
 from benchmarks.report import RESULTS, Promise, finish
+from benchmarks.retrieval_page import STAGES, by_profile, write
 from benchmarks.retrieval_plots import draw
 from benchmarks.search_scale import product_row
 from index.embedders.minilm import MiniLMEmbedder
@@ -36,7 +37,6 @@ from index.profiles import PROFILES, Mix, Profile
 from index.ranking.learnt import Learnt, LearntMix, shipped
 from index.ranking.order import rank
 
-STAGES = ("hybrid", "crowded", "plain", "mixed", "whole", "rrf", "dense", "bm25")
 OTHERS = "others"
 """Hybrid by what was learnt on all other sets."""
 
@@ -50,7 +50,7 @@ FIELDS: Mapping[str, Mapping[str, float]] = {
 }
 """Weights of the fields' cosines, applied when the query comes; the second variant is ScaleMCP's too."""
 
-SIZES = (1_000, 5_000, 20_000, 50_000, 100_000)
+SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 SHOWN = 20
 RESAMPLES = 1000
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument(
         "--skip", nargs="*", default=[], choices=(OTHERS, "fields", "usage", "latency"), help="kept as known"
     )
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="tools, for the part latency")
     asked = parser.parse_args()
     known = _known()
     rows: Rows = known.get("results", {})
@@ -92,10 +93,13 @@ def main() -> None:
         if "fields" not in asked.skip:
             fields(weighed, name, asked.vectors)
     asks = known.get("toole", {}) if "usage" in asked.skip else asyncio.run(toole(asked.vectors))
-    timed = known.get("latency", []) if "latency" in asked.skip else latency(asked.vectors)
-    print(table(rows))
+    timed: list[dict[str, Any]] = known.get("latency", [])
+    if "latency" not in asked.skip:
+        timed = latency(timed, asked.sizes, asked.vectors)
     draw(rows, timed)
     kept = {"results": rows, "fields": weighed, "toole": asks, "latency": timed}
+    write(kept)
+    print(by_profile(rows, [*STAGES, OTHERS]))
     finish("retrieval", [*floors(rows), *of_others(rows), *of_toole(asks)], kept)
 
 
@@ -121,10 +125,12 @@ def fields(rows: Rows, name: str, vectors: Path) -> None:
                 rows.setdefault(group, {})[row] = numbers(own, how)
 
 
-def latency(vectors: Path) -> list[dict[str, Any]]:
-    """The product's index in this process, at every size: milliseconds of each stage of a search."""
+def latency(known: list[dict[str, Any]], sizes: Sequence[int], vectors: Path) -> list[dict[str, Any]]:
+    """The product's index in a process of its own, at every size: milliseconds of each stage of a search."""
+    kept = {row["size"]: row for row in known}
     with tempfile.TemporaryDirectory(prefix="toolcrib-scale-") as folder:
-        return [product_row(size, Path(folder) / "index", vectors) for size in SIZES]
+        kept |= {size: product_row(size, Path(folder) / "index", vectors) for size in sizes}
+    return [kept[size] for size in sorted(kept)]
 
 
 def numbers(queries: Sequence[Judged], how: Profile, mix: LearntMix | None = None) -> dict[str, Any]:
@@ -204,19 +210,6 @@ def of_toole(asks: Mapping[str, Any]) -> list[Promise]:
         Promise("toole_abstention_auroc", removed["abstention_auroc"], 0.78, at_most=False),
         Promise("toole_refused", removed["refused"], 0.05),
     ]
-
-
-def table(rows: Rows) -> str:
-    """Recall@5 / complete@5 per group and profile, in Markdown."""
-    profiles = [*STAGES, OTHERS]
-    lines = [f"| set (queries) | {' | '.join(profiles)} |", "|" + "---|" * (len(profiles) + 1)]
-    for group, of_group in rows.items():
-        cells = [
-            f"{of_group[name]['recall@5']:.3f} / {of_group[name]['complete@5']:.3f}" if name in of_group else ""
-            for name in profiles
-        ]
-        lines.append(f"| {group} ({of_group['hybrid']['queries']}) | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def _known() -> dict[str, Any]:

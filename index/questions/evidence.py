@@ -76,19 +76,33 @@ def blend(document: Scores, found: Evidence, unasked: Collection[str], weights: 
 
     `document`: what retrieval says without questions; `unasked`: those of its tools that have no question at all.
     """
+    of = {name: float(getattr(weights, name)) for name in Weights.__slots__}
+    logits = {
+        tool: sum(of[name] * value for name, value in of_tool.items())
+        for tool, of_tool in inputs(document, found, unasked).items()
+    }
+    return min_max(logits)
+
+
+def inputs(document: Scores, found: Evidence, unasked: Collection[str]) -> dict[str, dict[str, float]]:
+    """Tool -> what each weight that bears on it is multiplied by."""
     documents = min_max(document, floor=0.0)
     far = max(1.0 - found.nearest, 0.0)
-    trust = weights.document + weights.document_if_far * far
-    trust_unasked = weights.unasked_document + weights.unasked_document_if_far * far
-    by_kind = [(found.kinds[kind], getattr(weights, kind), found.floors.get(kind, 0.0)) for kind in found.kinds]
-    logits = {
-        tool: trust * documents.get(tool, 0.0)
-        + sum(weight * scores.get(tool, floor) for scores, weight, floor in by_kind)
-        for tool in dict.fromkeys([*documents, *found.servers])
-    }
-    for tool in unasked:
-        logits[tool] = weights.unasked + weights.unasked_if_far * far + trust_unasked * documents[tool]
-    return min_max(logits)
+    by_kind = [(kind, scores, found.floors.get(kind, 0.0)) for kind, scores in found.kinds.items()]
+    of_tools: dict[str, dict[str, float]] = {}
+    for tool in dict.fromkeys([*documents, *found.servers]):
+        said = documents.get(tool, 0.0)
+        if tool in unasked:
+            of_tools[tool] = {
+                "unasked": 1.0,
+                "unasked_if_far": far,
+                "unasked_document": said,
+                "unasked_document_if_far": said * far,
+            }
+        else:
+            of_tools[tool] = {kind: scores.get(tool, floor) for kind, scores, floor in by_kind}
+            of_tools[tool] |= {"document": said, "document_if_far": said * far}
+    return of_tools
 
 
 def _best(hits: Sequence[Hit]) -> dict[str, float]:

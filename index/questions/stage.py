@@ -64,7 +64,7 @@ class UsageStage:
         before = {candidate.tool_id: candidate for candidate in (*ranking.candidates, *ranking.nearest)}
         exact = {tool_id for tool_id, candidate in before.items() if "exact" in candidate.stages}
         document = {tool_id: candidate.score - (tool_id in exact) for tool_id, candidate in before.items()}
-        unasked = [tool_id for tool_id in document if not self._bank.has(request.tenant, tool_id)]
+        unasked = {tool_id for tool_id in document if not self._bank.has(request.tenant, tool_id)}
         scores = blend(document, found, unasked, self._weights)
         scores = {tool_id: score + (tool_id in exact) for tool_id, score in scores.items()}
         named = [c.tool_id for c in ranking.candidates if any(stage in c.stages for stage in NAMED)]
