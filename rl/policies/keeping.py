@@ -21,6 +21,7 @@ from domain.errors import InvalidInput
 from policy_client.artefact import MODEL, Manifest, digest, write_manifest
 from policy_client.scorer import EmbeddedScorer
 from policy_client.scorer_features import CANDIDATE, CONTEXT, SCHEMA
+from rl.policies.onnx_bytes import bytes_of
 from rl.policies.scorer import Scorer, Shape, settings_of
 
 CHECKPOINT = "checkpoint.npz"
@@ -84,7 +85,7 @@ def exported(scorer: Scorer) -> bytes:
             dynamic_shapes=({0: decisions, 1: slots}, {0: decisions}, {0: decisions, 1: slots}),
         )
     assert program is not None
-    return bytes(program.model_proto.SerializeToString())
+    return bytes_of(program.model_proto)
 
 
 def disagreement(scorer: Scorer, embedded: EmbeddedScorer) -> float:

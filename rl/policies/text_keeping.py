@@ -19,6 +19,7 @@ from policy_client.artefact import MODEL, TEXT, TOKENIZER, Manifest, digest, wri
 from policy_client.text_form import META_TEXTS, SCHEMA, call_text, state_text
 from policy_client.text_policy import EmbeddedTextPolicy
 from rl.policies.keeping import CHECKPOINT, TOLERANCE, Origin
+from rl.policies.onnx_bytes import bytes_of
 from rl.policies.text import TOKENS, Reader, TextPolicy, configuration_of, shaped
 
 _PROBES = [
@@ -84,7 +85,7 @@ def exported_text(policy: TextPolicy) -> bytes:
             dynamic_shapes=({0: pairs, 1: tokens},) * 3,
         )
     assert program is not None
-    return bytes(program.model_proto.SerializeToString())
+    return bytes_of(program.model_proto)
 
 
 def text_disagreement(policy: TextPolicy, reader: Reader, embedded: EmbeddedTextPolicy) -> float:

@@ -19,6 +19,7 @@ from rl.policies.keeping import CHECKPOINT, TOLERANCE, Origin, disagreement, kee
 from rl.policies.scorer import Scorer, Shape, masked
 
 SMALL = Shape(16)
+ROOT = Path(__file__).parents[3]
 
 
 def decisions(seed: int, size: int, slots: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -96,6 +97,10 @@ def copied(kept: Path, to: Path) -> Path:
 
 def test_onnx_and_torch_agree_for_any_number_of_candidates(kept: Path) -> None:
     assert disagreement(load(kept / CHECKPOINT).eval(), EmbeddedScorer.open(kept)) <= TOLERANCE
+
+
+def test_a_kept_model_names_no_file_of_the_machine_that_made_it(kept: Path) -> None:
+    assert str(ROOT).encode() not in (kept / MODEL).read_bytes()
 
 
 @pytest.mark.parametrize(
