@@ -35,12 +35,11 @@ from index.adapter.adapter import Adapter
 from index.adapter.evidence import Vectors
 from index.embedders.minilm import MiniLMEmbedder
 from index.evaluation.dataset import LabelledQuery, load_dataset
+from policy_client.ope.choices import Decision, Probabilities
+from policy_client.ope.estimators import Logged, doubly_robust, effective_sample_size
+from policy_client.ope.reward_model import cross_fitted
 from rl.adapter.fit import fit_adapter
 from rl.data.bandit import Behaviour, Labelled, logged
-from rl.data.decisions import Decision
-from rl.ope.estimators import Logged, doubly_robust, effective_sample_size
-from rl.ope.reward_model import cross_fitted
-from rl.ope.targets import Probabilities
 
 DEPTH = 30
 STEPS = 10_000

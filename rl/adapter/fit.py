@@ -14,9 +14,9 @@ import numpy as np
 
 from index.adapter.adapter import Adapter
 from index.adapter.evidence import CaseBank, Floats, Numbers, Vectors, features
+from policy_client.logistic_regression import logistic_regression
+from policy_client.ope.choices import Decision
 from rl.data.checks import require_decisions, require_propensities, require_rewards
-from rl.data.decisions import Decision
-from rl.logistic_regression import logistic_regression
 
 MOST_ROWS = 42_000
 """Decisions that the weights are fitted on; the case bank takes all."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from domain.events import Actor, Versions
 from domain.trajectories import Step, StepCandidate, StepKind
-from rl.data.decisions import Decision
+from policy_client.ope.choices import Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from domain.errors import InvalidInput
 from domain.trajectories import Step
-from rl.data.decisions import Decision
+from policy_client.ope.choices import Decision
 
 
 def require_one_version(steps: Iterable[Step], *, mixed: bool = False) -> None:

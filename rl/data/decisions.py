@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from domain.trajectories import Step, StepCandidate
+from domain.trajectories import Step
+from policy_client.ope.choices import Decision
 from rl.data.forest import judgements
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """`chosen`: index into `candidates`. `reward`: None where nobody judged it; `propensity`: None where unknown."""
-
-    query: str
-    candidates: tuple[StepCandidate, ...]
-    chosen: int
-    propensity: float | None
-    reward: float | None
-    session: str | None = None
-    index_version: str = ""
-
-    @property
-    def tool_id(self) -> str:
-        return self.candidates[self.chosen].tool_id
 
 
 def decisions(steps: Sequence[Step]) -> list[Decision]:

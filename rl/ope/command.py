@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.errors import InvalidInput
+from policy_client.ope.choices import Decision
+from policy_client.ope.estimators import FLOOR, Logged, direct, doubly_robust, ips, require_overlap, snips
+from policy_client.ope.reward_model import cross_fitted
 from rl.data.checks import require_decisions, require_one_version, require_propensities, require_rewards
-from rl.data.decisions import Decision, decisions
+from rl.data.decisions import decisions
 from rl.data.reading import read_export
-from rl.ope.estimators import FLOOR, Logged, direct, doubly_robust, ips, require_overlap, snips
-from rl.ope.reward_model import cross_fitted
 from rl.ope.targets import Target, target_named
 
 

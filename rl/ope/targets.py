@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from domain.errors import InvalidInput
-from rl.data.decisions import Decision
+from policy_client.ope.choices import Decision, Probabilities
 
-Probabilities = npt.NDArray[np.float64]
 Target = Callable[[Decision], Probabilities]
 """Shape (candidates,), sums to 1."""
 

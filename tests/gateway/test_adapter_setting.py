@@ -13,8 +13,8 @@ from gateway.settings import Settings
 from gateway.use_cases.search import Ask
 from gateway.wiring import Toolcrib, open_toolcrib
 from index.embedders.minilm import MiniLMEmbedder
+from policy_client.ope.choices import Decision
 from rl.adapter.fit import fit_adapter
-from rl.data.decisions import Decision
 from tests.store.making import a_server, a_tool, adding
 
 pytestmark = pytest.mark.anyio

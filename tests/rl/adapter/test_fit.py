@@ -8,10 +8,11 @@ import pytest
 from domain.errors import InvalidInput
 from domain.trajectories import StepCandidate
 from index.adapter.evidence import Vectors
+from policy_client.ope.choices import Decision
 from rl.adapter.fit import fit_adapter
 from rl.data.bandit import Behaviour, Labelled, as_steps, logged
 from rl.data.checks import require_one_version
-from rl.data.decisions import Decision, decisions
+from rl.data.decisions import decisions
 
 DICE = np.random.default_rng(11)
 

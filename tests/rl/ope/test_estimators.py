@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from rl.ope.estimators import (
+from policy_client.ope.estimators import (
     Estimate,
     Logged,
     doubly_robust,

@@ -13,10 +13,10 @@ from domain.errors import InvalidInput
 from domain.trajectories import Step
 from gateway.cli.main import main
 from gateway.cli.rl import app as rl
+from policy_client.ope.reward_model import RewardModel, cross_fitted
 from rl.cli import app
 from rl.data.decisions import decisions
 from rl.ope.command import evaluate_log
-from rl.ope.reward_model import RewardModel, cross_fitted
 from rl.ope.targets import softmax
 from tests.rl.logs import TOOLS, a_choice, a_judgement, written
 

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.canonical import sha256_hex
-from rl.data.decisions import Decision
-from rl.logistic_regression import logistic, logistic_regression
-from rl.ope.targets import Probabilities
+from policy_client.logistic_regression import logistic, logistic_regression
+from policy_client.ope.choices import Decision, Probabilities
 
 FOLDS = 5
 MOST_WEIGHT = 100.0
