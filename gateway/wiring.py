@@ -18,6 +18,7 @@ from gateway.event_log.journal import Journal
 from gateway.event_log.keeper import LogKeeper
 from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
+from gateway.garbage import unhurried_collector
 from gateway.models import Embedders, Models, open_models, tool_texts
 from gateway.policy.fast_path import FastPath
 from gateway.policy.making import open_router
@@ -132,6 +133,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
     `follow` keeps the catalogue in step by push and poll; short commands leave it off. Raises the Unavailable family.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(unhurried_collector())
         store = await Store.open(settings.store_url, sealing_keys(settings))
         stack.push_async_callback(store.close)
         place = Place(

@@ -5,9 +5,10 @@ Refuses to know: what the catalogue held before, and what anybody does with the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
@@ -15,8 +16,9 @@ from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from domain.errors import InvalidTool, UpstreamProtocolError
 from domain.servers import UpstreamServer
 from domain.tools import ToolDocument
+from servers.direct import json_bytes
 from servers.limits import MIB, Caps
-from servers.listing import Listing
+from servers.listing import LateDocuments, Listing
 from servers.negotiation import Era, Peer
 
 FetchPage = Callable[[str | None], Awaitable[Mapping[str, Any]]]
@@ -25,28 +27,100 @@ FetchPage = Callable[[str | None], Awaitable[Mapping[str, Any]]]
 _MAX_WARNINGS = 100
 
 
-async def collect(server: UpstreamServer, peer: Peer, caps: Caps, fetch: FetchPage) -> Listing:
-    """Drain all pages. Raises UpstreamProtocolError when the list has no end we would wait for, or is no list."""
+async def collect(
+    server: UpstreamServer, peer: Peer, caps: Caps, fetch: FetchPage, before: Listing | None = None
+) -> Listing:
+    """Drain all pages. Raises UpstreamProtocolError when the list has no end we would wait for, or is no list.
+
+    `before`: what the same server with the same settings listed earlier; what is the same is not examined again.
+    """
     if not peer.has_tools:
         return Listing((), protocol_version=peer.protocol_version)
-    gathering = _Gathering(server, peer.era, caps)
+    drained = _Drained(server, caps)
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(caps.pages):
         page = await fetch(cursor)
-        gathering.take_page(page)
+        drained.take(page)
         cursor = _next_cursor(server, page)
         if cursor is None:
-            return gathering.listing(peer.protocol_version)
+            return _listing(server, peer, caps, drained, before)
         if cursor in seen:
             raise _endless(server, "its pages come round in a circle")
         seen.add(cursor)
     raise _endless(server, f"it has more than {caps.pages} pages")
 
 
+def _listing(server: UpstreamServer, peer: Peer, caps: Caps, drained: _Drained, before: Listing | None) -> Listing:
+    def examined() -> _Gathering:
+        gathering = _Gathering(server, peer.era, caps)
+        for entry in drained.entries:
+            gathering.take(entry)
+        return gathering
+
+    digest = drained.digest(peer.protocol_version)
+    if before is not None and digest and digest == before.digest:
+        documents = LateDocuments(lambda: tuple(examined().documents.values()))
+        return replace(before, documents=documents, ttl_ms=drained.ttl_ms)
+    found = examined()
+    return Listing(
+        tuple(found.documents.values()),
+        tuple(found.warnings),
+        drained.ttl_ms,
+        peer.protocol_version,
+        found.mirrored,
+        digest,
+    )
+
+
+class _Drained:
+    """The pages of a listing as they came: their entries, weighed, and what tells them from others."""
+
+    def __init__(self, server: UpstreamServer, caps: Caps) -> None:
+        self.entries: list[object] = []
+        self.ttl_ms: int | None = None
+        self._server = server
+        self._caps = caps
+        self._size = 0
+        self._hash: Any = hashlib.sha256()  # None: some of it cannot be written, so nothing is known to be the same
+
+    def take(self, page: Mapping[str, Any]) -> None:
+        tools = page.get("tools")
+        if not isinstance(tools, list):
+            raise UpstreamProtocolError(
+                f"Server {self._server.slug!r} answered tools/list without a list of tools; report it to its author."
+            )
+        self._take_ttl(page.get("ttlMs"))
+        self.entries += tools
+        if len(self.entries) > self._caps.tools:
+            raise _endless(self._server, f"it has more than {self._caps.tools} tools")
+        self._weigh(tools)
+
+    def digest(self, version: str) -> str:
+        """Empty where it cannot be told."""
+        return "" if self._hash is None else f"{version} {self._hash.hexdigest()}"
+
+    def _weigh(self, tools: list[object]) -> None:
+        """Bytes as compact JSON, counted against the list, page by page: none is kept that would not be taken."""
+        try:
+            written = json_bytes.write(tools)
+        except (ValueError, TypeError, RecursionError):  # an integer of thousands of digits: weighed entry by entry
+            self._hash = None
+            return
+        self._size += len(written)
+        if self._size > self._caps.list_bytes:
+            raise _endless(self._server, f"it is larger than {self._caps.list_bytes / MIB:g} MiB")
+        if self._hash is not None:
+            self._hash.update(written)
+
+    def _take_ttl(self, ttl: object) -> None:
+        if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
+            self.ttl_ms = int(ttl) if self.ttl_ms is None else min(self.ttl_ms, int(ttl))
+
+
 @dataclass(slots=True)
 class _Gathering:
-    """A listing in the making."""
+    """The examination of a listing's entries."""
 
     server: UpstreamServer
     era: Era
@@ -54,29 +128,9 @@ class _Gathering:
     documents: dict[str, ToolDocument] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     mirrored: dict[str, dict[tuple[str, ...], str]] = field(default_factory=dict)
-    ttl_ms: int | None = None
-    entries: int = 0
     size: int = 0
 
-    def take_page(self, page: Mapping[str, Any]) -> None:
-        tools = page.get("tools")
-        if not isinstance(tools, list):
-            raise UpstreamProtocolError(
-                f"Server {self.server.slug!r} answered tools/list without a list of tools; report it to its author."
-            )
-        self._take_ttl(page.get("ttlMs"))
-        for entry in tools:
-            self.entries += 1
-            if self.entries > self.caps.tools:
-                raise _endless(self.server, f"it has more than {self.caps.tools} tools")
-            self._take(entry)
-
-    def listing(self, protocol_version: str) -> Listing:
-        return Listing(
-            tuple(self.documents.values()), tuple(self.warnings), self.ttl_ms, protocol_version, self.mirrored
-        )
-
-    def _take(self, entry: object) -> None:
+    def take(self, entry: object) -> None:
         """Keep one entry, or leave it out with a warning; the others are not affected."""
         if not isinstance(entry, dict):
             self._warn(f"Server {self.server.slug!r} lists something that is no tool; it was left out.")
@@ -113,10 +167,6 @@ class _Gathering:
             if headers := x_mcp_header_map(document.input_schema):
                 self.mirrored[document.name] = headers
         self.documents[document.name] = document
-
-    def _take_ttl(self, ttl: object) -> None:
-        if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
-            self.ttl_ms = int(ttl) if self.ttl_ms is None else min(self.ttl_ms, int(ttl))
 
     def _warn(self, sentence: str) -> None:
         if len(self.warnings) < _MAX_WARNINGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from servers.access import Access, NoAccess
 from servers.idle_sockets import IdleSockets
@@ -67,5 +68,5 @@ class Limits:
     caps: Caps = field(default_factory=Caps)
     backoff: Backoff = field(default_factory=Backoff)
     access: Access = field(default_factory=NoAccess)
-    idle_sockets: IdleSockets = field(default_factory=IdleSockets, compare=False)
+    idle_sockets: IdleSockets[Any] = field(default_factory=IdleSockets, compare=False)
     spool: Spool | None = None  # where results over `message_bytes` go; without one they are refused

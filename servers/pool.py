@@ -109,6 +109,7 @@ class ServerPool:
         upstreams = list(self._upstreams.values())
         self._upstreams.clear()
         await asyncio.gather(*(upstream.close() for upstream in upstreams), *self._leaving)
+        self._limits.idle_sockets.close()
 
     async def _in_turn(
         self,
@@ -164,8 +165,10 @@ class ServerPool:
                 raise message_too_large(upstream.server, self._limits.caps.message_bytes, "it is a list")
             return page
 
-        listing = await collect(upstream.server, peer, self._limits.caps, fetch)
-        upstream.mirrored = dict(listing.mirrored)
+        listing = await collect(upstream.server, peer, self._limits.caps, fetch, upstream.listed)
+        if listing.digest == "" or upstream.listed is None or listing.digest != upstream.listed.digest:
+            upstream.mirrored = dict(listing.mirrored)
+            upstream.listed = replace(listing, documents=())  # they are the catalogue's to keep
         return listing
 
     async def _call(

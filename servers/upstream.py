@@ -38,6 +38,7 @@ class Upstream:
         self.server = self.given = server
         self.breaker = breaker_of(server, limits)
         self.listing: SingleFlight[Listing] = SingleFlight()
+        self.listed: Listing | None = None  # the last listing, without its documents: to know an equal one by
         self.mirrored: dict[str, HeaderMap] = {}
         self._retries = Retries()
         self._blamed: AnyConnection | None = None

@@ -27,16 +27,19 @@ from store.tool_rows import (
     select_tools,
 )
 
+GATHERED_S = 0.05
+"""While syncs keep coming, what they read and commit is done so far apart: one alone is done at once."""
+
 
 class CatalogueRepository:
     """Reads tools, and applies one server's changes atomically: readers see its old list or its new one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._knowns: Batches[tuple[str, str], list[CatalogueTool]] = database.batches(self._known_many)
-        self._applies: Batches[Commit, int] = database.batches(self._apply_many)
+        self._knowns: Batches[tuple[str, str], list[CatalogueTool]] = database.batches(self._known_many, GATHERED_S)
+        self._applies: Batches[Commit, int] = database.batches(self._apply_many, GATHERED_S)
         self._lookalikes: Batches[tuple[str, str, tuple[str, ...]], dict[str, list[str]]] = database.batches(
-            self._lookalikes_of_many
+            self._lookalikes_of_many, GATHERED_S
         )
 
     async def known(self, tenant: str, server: str) -> list[CatalogueTool]:

@@ -188,9 +188,11 @@ class Database:
             await self.inspect(lambda connection: connection.exec_driver_sql("VACUUM"))
             await self.inspect(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)"))
 
-    def batches(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R | ToolcribError]]]) -> Batches[T, R]:
+    def batches(
+        self, work: Callable[[Sequence[T]], Awaitable[Sequence[R | ToolcribError]]], apart_s: float = 0.0
+    ) -> Batches[T, R]:
         """Small pieces of work on this database that many ask for at once, done together (store/batches.py)."""
-        made = Batches(work)
+        made = Batches(work, apart_s=apart_s)
         self._batches.append(made)
         return made
 

@@ -24,7 +24,10 @@ KEPT_RUNS = 100
 """Per server: eight hours of polling every five minutes. Older runs go, or polling would fill the disk."""
 
 SLACK = 20
-"""So many more may be there until they are pruned: a poll of thousands of servers need not prune each of them."""
+"""So many more may be there until they are pruned: a poll of thousands of servers need not look at each of them."""
+
+GATHERED_S = 0.05
+"""While runs keep ending, they are written so far apart: a poll of thousands of servers takes a few transactions."""
 
 _COUNTS = ("added", "changed", "removed", "unchanged", "skipped", "embedded")
 _DETAILS = ("held", "list_s", "store_s", "index_s")  # in a column of their own: earlier versions refuse other counts
@@ -35,7 +38,8 @@ class SyncRunRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._adds: Batches[tuple[SyncRun, Lease | None], None] = database.batches(self._add_many)
+        self._adds: Batches[tuple[SyncRun, Lease | None], None] = database.batches(self._add_many, GATHERED_S)
+        self._since_look: dict[tuple[str, str], int] = {}  # runs added since it was looked how many there are
 
     async def add(self, run: SyncRun, lease: Lease | None = None) -> None:
         """Record a run, and now and then forget those of the same server beyond KEPT_RUNS except its last success.
@@ -57,10 +61,22 @@ class SyncRunRepository:
             rows = [{**_row(run), "seq": seq} for seq, run in zip(numbers, runs, strict=True)]
             await connection.execute(insert(SYNC_RUNS), rows)
             failpoint("store.run_written")
-            for tenant, server in await self._crowded(connection, runs):
+            for tenant, server in await self._crowded(connection, to_look_at):
                 await self._prune(connection, tenant, server)
 
+        to_look_at = self._to_look_at(runs)
         await self._database.transaction(work)
+
+    def _to_look_at(self, runs: Sequence[SyncRun]) -> Sequence[tuple[str, str]]:
+        """Servers that may have more runs than are kept: those of the first run here, then after each SLACK more."""
+        found: dict[tuple[str, str], None] = {}
+        for run in runs:
+            key = run.tenant, run.server
+            self._since_look[key] = self._since_look.get(key, SLACK - 1) + 1
+            if self._since_look[key] >= SLACK:
+                self._since_look[key] = 0
+                found[key] = None
+        return [*found]
 
     async def list(self, tenant: str, *, server: str | None = None, limit: int = 100) -> list[SyncRun]:
         """The newest runs of a tenant, or of one server."""
@@ -79,14 +95,14 @@ class SyncRunRepository:
         )
         return {row.server: row.at for row in await self._database.rows(query)}
 
-    async def _crowded(self, connection: AsyncConnection, runs: Sequence[SyncRun]) -> Sequence[tuple[str, str]]:
-        """Of the servers of these runs, those with so many runs that pruning is worth it."""
+    async def _crowded(self, connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Of these servers, those with more runs than are kept."""
         found: builtins.list[tuple[str, str]] = []
-        for tenant, servers in by_tenant((run.tenant, run.server) for run in runs).items():
+        for tenant, servers in by_tenant(keys).items():
             for chunk in chunks(servers):
                 of_these = (SYNC_RUNS.c.tenant == tenant, SYNC_RUNS.c.server.in_(chunk))
                 crowded = select(SYNC_RUNS.c.server).where(*of_these).group_by(SYNC_RUNS.c.server)
-                crowded = crowded.having(func.count() > KEPT_RUNS + SLACK)
+                crowded = crowded.having(func.count() > KEPT_RUNS)
                 found += [(tenant, server) for server in (await connection.execute(crowded)).scalars()]
         return found
 

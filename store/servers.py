@@ -23,6 +23,8 @@ from store.notices import Notice, NoticeKind, announce
 from store.sealing import Sealer
 from store.tables import CREDENTIALS, HELD_LAUNCHES, HELD_TOOLS, SERVERS, SYNC_RUNS, TOOL_PINS, TOOLS
 
+UNHURRIED_S = 0.05
+
 PURPOSE = "launch"
 """What these sealed values are for, as the sealer's context says it."""
 
@@ -39,6 +41,8 @@ class ServerRepository:
         self._database = database
         self._sealer = sealer
         self._gets: Batches[tuple[str, str], UpstreamServer] = database.batches(self._get_many)
+        self._later_gets: Batches[tuple[str, str], UpstreamServer] = database.batches(self._get_many, UNHURRIED_S)
+        self._made: dict[tuple[str, str], tuple[tuple[Any, ...], UpstreamServer]] = {}  # the row, and what it says
 
     async def add(self, server: UpstreamServer) -> None:
         """Register a server as never synced. Raises NameTaken, SecretsUnavailable."""
@@ -58,6 +62,10 @@ class ServerRepository:
     async def get(self, tenant: str, slug: str) -> UpstreamServer:
         """One server by name. Raises ServerNotFound, SecretsUnavailable."""
         return await self._gets.do((tenant, slug))
+
+    async def get_unhurried(self, tenant: str, slug: str) -> UpstreamServer:
+        """The same, gathered with what others want to know of about now."""
+        return await self._later_gets.do((tenant, slug))
 
     async def everywhere(self) -> list[UpstreamServer]:
         """The servers of all tenants, for the parts that serve the whole installation."""
@@ -101,6 +109,7 @@ class ServerRepository:
             await log_changes(connection, tenant, [(ChangeKind.DELETE, tool_id) for tool_id in tool_ids])
 
         await self._database.transaction(work)
+        self._made.pop((tenant, slug), None)
 
     async def plain(self) -> list[UpstreamServer]:
         """Servers of all tenants whose credentials an earlier version left in the clear; `update` seals them."""
@@ -117,7 +126,15 @@ class ServerRepository:
 
     async def _read_all(self, query: Select[Any]) -> list[UpstreamServer]:
         """One row that cannot be opened does not hide the others: it comes `unreadable` and switched off."""
-        return [_server_or_husk(row, self._sealer) for row in await self._database.rows(query)]
+        return [self._server(row) for row in await self._database.rows(query)]
+
+    def _server(self, row: Row[Any]) -> UpstreamServer:
+        """The same object as long as the row is the same: thousands are read again and again, and opened once."""
+        key, columns = (row.tenant, row.slug), tuple(row)
+        known = self._made.get(key)
+        if known is None or known[0] != columns:
+            known = self._made[key] = columns, _server_or_husk(row, self._sealer)
+        return known[1]
 
     async def list(self, tenant: str) -> list[UpstreamServer]:
         """A tenant's servers by name."""

@@ -20,12 +20,13 @@ from domain.errors import (
     Unavailable,
 )
 from domain.failpoints import failpoint
-from domain.servers import Transport
+from domain.servers import Transport, UpstreamServer
 from store.leases import Lease, LeaseLost
 from store.store import Store
+from sync.agreements import Agreements
 from sync.indexer import Indexer
-from sync.lanes import MAX_CHILDREN, MAX_CONCURRENT, Places, SyncLanes, SyncRequest
-from sync.ports import CatalogueSource
+from sync.lanes import MAX_CHILDREN, MAX_CONCURRENT, MAX_UNDER_WAY, Places, SyncLanes, SyncRequest
+from sync.ports import CatalogueSource, Listing
 from sync.reviewing import compare
 from sync.safety import MassRemoval, require_plausible
 
@@ -72,7 +73,9 @@ class SyncEngine:
         self._on_run = on_run  # awaited after each recorded run, before whoever asked for the sync is answered
         self._lease = lease
         self._lanes = SyncLanes(self._run)
-        self._places, self._child_places = Places(MAX_CONCURRENT), Places(MAX_CHILDREN)
+        self._under_way, self._listings = Places(MAX_UNDER_WAY), Places(MAX_CONCURRENT)
+        self._children = Places(MAX_CHILDREN)
+        self._agreements = Agreements()
 
     async def sync_server(self, tenant: str, slug: str, trigger: str, *, full: bool = False) -> SyncRun:
         """Sync one server now, or join a sync of it that has not begun. `full` accepts a mass removal.
@@ -81,8 +84,8 @@ class SyncEngine:
         StoreUnavailable and StorageFull when not even the run can be recorded, LeaseLost when another gateway took
         over.
         """
-        await self._store.servers.get(tenant, slug)
-        return await self._lanes.run(SyncRequest(tenant, slug, trigger, full))
+        server = await self._store.servers.get(tenant, slug)
+        return await self._lanes.run(SyncRequest(tenant, slug, trigger, full, child=_is_child(server)))
 
     async def sync_all(
         self,
@@ -104,7 +107,7 @@ class SyncEngine:
         chosen = [slug for slug, server in known.items() if server.enabled] if names is None else dict.fromkeys(names)
 
         async def one(slug: str) -> SyncRun:
-            run = await self._lanes.run(SyncRequest(tenant, slug, trigger, full))
+            run = await self._lanes.run(SyncRequest(tenant, slug, trigger, full, child=_is_child(known[slug])))
             if on_progress is not None:
                 on_progress(run)
             return run
@@ -131,6 +134,7 @@ class SyncEngine:
         except ToolcribError as failed:
             progress.error = failed.message
             if isinstance(failed, ServerNotFound):
+                self._agreements.forget(request.tenant, request.slug)
                 return self._ended(request, started, progress)  # removed meanwhile: nobody is left to keep history for
         except Exception:  # noqa: BLE001  a bug that one server's tools bring out must not hide the others'
             _log.exception("Sync of server %r failed in an unforeseen way.", request.slug)
@@ -143,7 +147,7 @@ class SyncEngine:
         return run
 
     async def _sync(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
-        async with self._place(request):
+        async with self._turn(request):
             try:
                 await self._commit(request, progress, lease)
             except (MassRemoval, LeaseLost):
@@ -154,31 +158,29 @@ class SyncEngine:
             await self._index(request, progress)
 
     @asynccontextmanager
-    async def _place(self, request: SyncRequest) -> AsyncIterator[None]:
-        """Hold a place among those that list and commit. The index is waited for without one, so that what is listed
-        meanwhile comes into its next batch.
+    async def _turn(self, request: SyncRequest) -> AsyncIterator[None]:
+        """Be among those that list and commit. The index is waited for after that, so that what is listed meanwhile
+        comes into its next batch.
         """
-        server = await self._store.servers.get(request.tenant, request.slug)
         async with AsyncExitStack() as places:
-            if server.launch.transport is Transport.STDIO:
-                await places.enter_async_context(self._child_places.place(news=request.is_news))
-            await places.enter_async_context(self._places.place(news=request.is_news))
+            if request.child:
+                await places.enter_async_context(self._children.place(news=request.is_news))
+            await places.enter_async_context(self._under_way.place(news=request.is_news))
             yield
 
     async def _commit(self, request: SyncRequest, progress: _Progress, lease: Lease | None) -> None:
         """List, compare and commit. The generation read first is the one that must still stand at the commit."""
         tenant, slug = request.tenant, request.slug
-        server = await self._store.servers.get(tenant, slug)
+        server = await self._store.servers.get_unhurried(tenant, slug)
         progress.generation = server.generation
         if not server.enabled:
             raise InvalidInput(f"Server {slug!r} is disabled; `toolcrib servers enable {slug}` switches it on.")
+        listing = await self._list(server, request, progress)
         began = self._clock()
-        failpoint("sync.before_listing")
-        listing = await self._source.list_tools(server)
-        failpoint("sync.listed")
-        progress.list_s, began = self._clock() - began, self._clock()
-        progress.left_out = tuple(listing.warnings)
-        progress.ttl_ms = listing.ttl_ms
+        unchanged = self._agreements.unchanged(server, listing)
+        if unchanged is not None:
+            progress.changes = unchanged
+            return
         known = await self._store.catalogue.known(tenant, slug)
         changes = await compare(self._store, server, known, listing.documents, self._clock())
         if not request.full:
@@ -188,8 +190,20 @@ class SyncEngine:
             tenant, slug, changes, expected_generation=server.generation, at=self._clock(), lease=lease
         )
         failpoint("sync.committed")
+        self._agreements.note(server, progress.generation, listing, changes)
         progress.changes = changes
         progress.store_s = self._clock() - began
+
+    async def _list(self, server: UpstreamServer, request: SyncRequest, progress: _Progress) -> Listing:
+        async with self._listings.place(news=request.is_news):
+            began = self._clock()
+            failpoint("sync.before_listing")
+            listing = await self._source.list_tools(server)
+            failpoint("sync.listed")
+            progress.list_s = self._clock() - began
+        progress.left_out = tuple(listing.warnings)
+        progress.ttl_ms = listing.ttl_ms
+        return listing
 
     async def _index(self, request: SyncRequest, progress: _Progress) -> None:
         """Wait until the index has followed, so that `synced` means `found`. It may lag; the record does not."""
@@ -235,3 +249,7 @@ class SyncEngine:
             warnings=(*progress.left_out, *progress.warnings),
             ttl_s=None if progress.ttl_ms is None else progress.ttl_ms / 1000,
         )
+
+
+def _is_child(server: UpstreamServer) -> bool:
+    return server.launch.transport is Transport.STDIO

@@ -20,6 +20,7 @@ class FakeListing:
     documents: tuple[ToolDocument, ...] = ()
     warnings: tuple[str, ...] = ()
     ttl_ms: int | None = None
+    digest: str = ""
 
 
 class FakeSource:

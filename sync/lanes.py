@@ -22,18 +22,23 @@ _log = logging.getLogger(__name__)
 MAX_CONCURRENT = 32
 """Listings in flight over all servers: enough to hide slow ones, too few for a herd."""
 
+MAX_UNDER_WAY = 256
+"""Servers between the moment their row is read and the commit: enough to share reads and transactions, few enough that
+what was read is still true."""
+
 MAX_CHILDREN = 8
 """Of those, servers that are processes of this machine: few enough for a laptop."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """What was asked for. `trigger` is for the history; `full` accepts a mass removal."""
+    """What was asked for. `trigger` is for the history, `full` accepts a mass removal, `child`: it is our process."""
 
     tenant: str
     slug: str
     trigger: str
     full: bool = False
+    child: bool = False
 
     @property
     def is_news(self) -> bool:

@@ -24,6 +24,11 @@ class Listing(Protocol):
         """For how long the server wants it to be trusted; None where it does not say."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """Equal for two listings of a server that hold the same documents; empty where that is not known."""
+        ...
+
 
 class CatalogueSource(Protocol):
     """Lists a server's tools, all or nothing: what is not named is gone. Raises UpstreamError, Overloaded."""

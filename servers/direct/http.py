@@ -20,14 +20,12 @@ import httptools
 
 from domain.servers import Transport, UpstreamServer
 from servers.event_stream import EventStream
+from servers.idle_sockets import IdleSockets
 from servers.large_results.spool import Spool, SpoolFile, SpoolFull
 from servers.limits import Limits
 from servers.transports.http import HttpFailure, HttpFault
 from servers.transports.socket_options import keep_alive
 from servers.transports.tls import tls_context
-
-KEEP_S = 4.0
-"""An idle connection is closed by us: common servers do so after five seconds, and a request must not meet that."""
 
 _OK, _REDIRECT, _ERROR = 200, 300, 400
 _NEEDS_MORE = frozenset({401, 403, 407})
@@ -58,7 +56,7 @@ class Reply:
 
 
 class DirectHttp:
-    """Connections to one URL, kept open between requests."""
+    """Requests to one URL, each on a connection of its own while it lasts; idle ones are shared by address."""
 
     def __init__(self, server: UpstreamServer, limits: Limits) -> None:
         """Raises NotDirect for what it does not do: other transports, credentials in the URL, odd headers."""
@@ -68,10 +66,11 @@ class DirectHttp:
         self._host = parts.hostname
         self._secure = parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
+        self._origin = (self._secure, self._host, self._port)
         self._connect_s = limits.deadlines.connect_s
         self._cap = limits.caps.message_bytes
         self._spool = limits.spool
-        self._shared = limits.idle_sockets
+        self._idle: IdleSockets[_Wire] = limits.idle_sockets
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fixed = {
             "host": parts.netloc,
@@ -82,8 +81,6 @@ class DirectHttp:
             **{name.lower(): value for name, value in server.launch.headers.items()},
         }
         self._head = _line(f"POST {target} HTTP/1.1") + header_lines(fixed)
-        self._idle: list[_Wire] = []
-        self._sweeping: asyncio.TimerHandle | None = None
         self._busy: set[_Wire] = set()
         self._rest = asyncio.Event()
         self._rest.set()
@@ -100,7 +97,7 @@ class DirectHttp:
         Raises WireFailure, and NotDirect when the server wants something else first.
         """
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, head, len(body), body)
-        wire = self._shelved() or await self._open()
+        wire = self._idle.take(self._origin) or await self._open()
         self._busy.add(wire)
         self._rest.clear()
         try:
@@ -111,7 +108,7 @@ class DirectHttp:
                 self._rested_at = asyncio.get_running_loop().time()
                 self._rest.set()
             if wire.reusable and wire.open:
-                self._shelve(wire)
+                self._idle.add(self._origin, wire)
             else:
                 wire.abort()  # spent, failed, or its caller has stopped waiting
 
@@ -120,44 +117,9 @@ class DirectHttp:
         await self._rest.wait()
 
     def close(self) -> None:
-        """Close every connection; exchanges under way fail."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
-        for wire in [*self._idle, *self._busy]:
-            self._shared.take(wire)
+        """Close the connections that are in use; exchanges under way fail."""
+        for wire in [*self._busy]:
             wire.abort()
-        self._idle.clear()
-
-    def _shelve(self, wire: _Wire) -> None:
-        """Keep it for the next request. One timer for all of them: a timer per exchange costs as much as its parser."""
-        loop = asyncio.get_running_loop()
-        wire.idle_since = loop.time()
-        self._idle.append(wire)
-        self._shared.add(wire, wire.abort)
-        if self._sweeping is None:
-            self._sweeping = loop.call_later(KEEP_S, self._sweep)
-
-    def _sweep(self) -> None:
-        """Close what has been idle for `KEEP_S`; the shelf is in the order of return, the oldest first."""
-        loop = asyncio.get_running_loop()
-        while self._idle and (not self._idle[0].open or loop.time() - self._idle[0].idle_since >= KEEP_S):
-            wire = self._idle.pop(0)
-            self._shared.take(wire)
-            wire.abort()
-        self._sweeping = None
-        if self._idle:
-            self._sweeping = loop.call_at(self._idle[0].idle_since + KEEP_S, self._sweep)
-
-    def _shelved(self) -> _Wire | None:
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            wire = self._idle.pop()
-            self._shared.take(wire)
-            if wire.open and now - wire.idle_since < KEEP_S:
-                return wire
-            wire.abort()
-        return None
 
     async def _open(self) -> _Wire:
         context: ssl.SSLContext | None = tls_context() if self._secure else None
@@ -177,7 +139,6 @@ class _Wire(asyncio.Protocol):
 
     def __init__(self, cap: int, spool: Spool | None) -> None:
         self.reusable = False
-        self.idle_since = 0.0  # by the loop's clock
         self._cap = cap
         self._spool = spool
         self._file: SpoolFile | None = None
@@ -233,6 +194,10 @@ class _Wire(asyncio.Protocol):
         self._fail(HttpFault.BROKEN, str(error) if error is not None else "connection closed")
 
     # httptools
+
+    def on_message_begin(self) -> None:
+        if self._answer is None or self._answer.done():
+            self.abort()  # a second answer to one request: nobody else is to meet it
 
     def on_header(self, name: bytes, value: bytes) -> None:
         match name.lower():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from domain.errors import UpstreamProtocolError
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.catalogue import collect
 from servers.limits import Caps
+from servers.listing import LateDocuments
 from servers.negotiation import Era, Peer
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +101,46 @@ async def test_whatever_is_listed_every_entry_is_kept_once_or_warned_about(entri
     assert len(names) == len(set(names))
     assert len(listing.documents) + len(listing.warnings) == len(entries)
     assert all(document.raw in entries for document in listing.documents)
+
+
+async def test_the_same_listing_again_has_the_same_digest_and_its_documents_are_made_when_asked_for() -> None:
+    listed = {"tools": [tool("a"), "rubbish", tool("b", properties={"n": {"enum": [1]}})], "ttlMs": 1}
+    first = await collect(SERVER, MODERN, Caps(), pages(listed))
+    again = await collect(SERVER, MODERN, Caps(), pages({**listed, "ttlMs": 2}), replace(first, documents=()))
+    assert again.digest == first.digest != ""
+    assert isinstance(again.documents, LateDocuments)
+    assert (list(again.documents), len(again.documents), again.documents[1]) == (
+        list(first.documents),
+        2,
+        first.documents[1],
+    )
+    assert (again.warnings, again.ttl_ms, first.ttl_ms) == (first.warnings, 2, 1)
+
+
+ONE = {"tools": [tool("a", properties={"n": {"enum": [1]}})]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tools": [tool("a", properties={"n": {"enum": [True]}})]},
+        {"tools": [tool("a", properties={"n": {"enum": [1.0]}})]},
+        {"tools": [tool("a", properties={"n": {"enum": ["1"]}})]},
+        {"tools": [tool("a", properties={"n": {"enum": [1], "x": None}})]},
+        {"tools": [*ONE["tools"], *ONE["tools"]]},
+        {"tools": []},
+    ],
+)
+async def test_whatever_is_different_in_a_listing_has_another_digest(other: Mapping[str, Any]) -> None:
+    first = await collect(SERVER, MODERN, Caps(), pages(ONE))
+    second = await collect(SERVER, MODERN, Caps(), pages(other), replace(first, documents=()))
+    assert second.digest != first.digest
+    assert second.documents == (await collect(SERVER, MODERN, Caps(), pages(other))).documents
+
+
+async def test_a_listing_that_cannot_be_written_down_is_never_taken_for_the_same() -> None:
+    odd = {"tools": [tool("a", maximum=10**5000, title="\ud800")]}
+    first = await collect(SERVER, MODERN, Caps(), pages(odd))
+    assert first.digest == ""
+    again = await collect(SERVER, MODERN, Caps(), pages(odd), first)
+    assert again.warnings == first.warnings != ()

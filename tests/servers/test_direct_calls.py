@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from domain.servers import Launch, Transport, UpstreamServer
 from servers.direct import http as direct_http
 from servers.direct.calls import DirectCalls
+from servers.idle_sockets import IdleSockets
 from servers.limits import Limits
 from servers.negotiation import Era, Peer
 from servers.requests import RawRequest, stamped
@@ -38,6 +39,7 @@ class Upstream:
         self.open = 0
         self.requests: list[tuple[dict[str, str], Any]] = []
         self.closed = asyncio.Event()
+        self.answers = 1  # to each request
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -49,7 +51,7 @@ class Upstream:
                 result = {"jsonrpc": "2.0", "id": message["id"], "result": {"got": message["params"]}}
                 body = json.dumps(result).encode()
                 start = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-                writer.write(start % len(body) + body)
+                writer.write((start % len(body) + body) * self.answers)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client left
         finally:
@@ -63,16 +65,18 @@ class Upstream:
 
 
 @asynccontextmanager
-async def calling() -> AsyncIterator[tuple[Upstream, DirectCalls]]:
+async def calling(sockets: IdleSockets[Any] | None = None) -> AsyncIterator[tuple[Upstream, DirectCalls]]:
     upstream = Upstream()
+    limits = Limits(idle_sockets=sockets or IdleSockets())
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     launch = Launch(Transport.STREAMABLE_HTTP, url=f"http://127.0.0.1:{port}/mcp")
-    calls = DirectCalls(UpstreamServer("t", "echo", "Echo", launch), Limits(), PEER)
+    calls = DirectCalls(UpstreamServer("t", "echo", "Echo", launch), limits, PEER)
     try:
         yield upstream, calls
     finally:
         calls.http.close()
+        limits.idle_sockets.close()
         server.close()
 
 
@@ -104,17 +108,24 @@ async def test_calls_with_mirrored_arguments_or_a_meta_of_their_own_are_stamped_
         assert with_meta["params"]["_meta"]["x/y"] == 1
 
 
-async def test_one_connection_serves_calls_one_after_the_other_and_is_closed_when_idle(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_connection_that_answers_twice_is_used_for_nobody_else() -> None:
     async with calling() as (upstream, calls):
+        upstream.answers = 2
+        for number in range(2):
+            found = await calls.request(RawRequest("tools/call", {"name": "echo", "arguments": {"n": number}}))
+            assert found["got"]["arguments"] == {"n": number}
+        assert upstream.connections == 2
+
+
+async def test_one_connection_serves_calls_one_after_the_other_and_is_closed_when_idle() -> None:
+    sockets: IdleSockets[Any] = IdleSockets(keep_s=0.2)
+    async with calling(sockets) as (upstream, calls):
         for _ in range(3):
             await calls.request(RawRequest("tools/call", {"name": "echo", "arguments": {}}))
         assert (upstream.connections, upstream.open) == (1, 1)
-        calls.http.close()
+        sockets.close()
         await asyncio.wait_for(upstream.closed.wait(), 5)
         upstream.closed.clear()
-        monkeypatch.setattr(direct_http, "KEEP_S", 0.02)
         await asyncio.gather(
             *(calls.request(RawRequest("tools/call", {"name": "echo", "arguments": {}})) for _ in range(3))
         )

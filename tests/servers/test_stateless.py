@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -76,12 +77,50 @@ async def test_a_server_of_the_current_revision_gets_none() -> None:
         await pool.aclose()
 
 
-def test_the_socket_that_has_been_idle_longest_is_closed_first() -> None:
-    closed: list[str] = []
-    sockets = IdleSockets(2)
-    for name in ("a", "b", "c"):
-        sockets.add(name, lambda name=name: closed.append(name))  # type: ignore[misc]
-    sockets.take("b")
-    sockets.add("d", lambda: closed.append("d"))
-    assert closed == ["a"]
+@dataclass(eq=False)
+class Plug:
+    """A socket that remembers whether it was closed."""
+
+    open: bool = True
+
+    def abort(self) -> None:
+        self.open = False
+
+
+HERE, THERE = (False, "here", 80), (True, "there", 443)
+
+
+async def test_the_socket_that_has_been_idle_longest_is_closed_first() -> None:
+    a, b, c, d = (Plug() for _ in range(4))
+    sockets: IdleSockets[Plug] = IdleSockets(2)
+    sockets.add(HERE, a)
+    sockets.add(THERE, b)
+    sockets.add(HERE, c)
+    assert sockets.take(THERE) is b
+    sockets.add(THERE, d)
+    assert [plug.open for plug in (a, b, c, d)] == [False, True, True, True]
     assert len(sockets) == 2
+    sockets.close()
+    assert [plug.open for plug in (c, d)] == [False, False]
+    assert len(sockets) == 0
+
+
+async def test_a_socket_is_used_again_for_its_own_address_only_and_never_once_it_is_closed() -> None:
+    first, second = Plug(), Plug()
+    sockets: IdleSockets[Plug] = IdleSockets()
+    sockets.add(HERE, first)
+    sockets.add(HERE, second)
+    assert sockets.take(THERE) is None
+    second.abort()
+    assert sockets.take(HERE) is first
+    assert sockets.take(HERE) is None
+
+
+async def test_servers_behind_one_address_share_its_sockets() -> None:
+    async with market(finance_servers(COUNT)) as running:
+        limits = Limits(PATIENT)
+        pool = ServerPool(limits)
+        for server in running.upstreams:
+            await pool.list_tools(server)
+        assert len(limits.idle_sockets) == 1
+        await pool.aclose()

@@ -64,3 +64,20 @@ async def test_a_batch_has_a_bound_and_a_caller_that_gives_up_takes_nobody_with_
     assert found[1:] == [8, 12]
     assert [len(batch) for batch in work.batches] == [2, 1]
     await batches.close()
+
+
+async def test_batches_that_are_kept_apart_gather_what_trickles_in_and_let_nobody_alone_wait() -> None:
+    work = Work()
+    batches: Batches[int, int] = Batches(work, apart_s=0.2)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    assert await batches.do(2) == 4
+    alone_s = clock() - began
+    trickle = [asyncio.create_task(batches.do(4))]
+    for item in (6, 8):
+        for _ in range(5):  # each comes when the one before waits already
+            await asyncio.sleep(0)
+        trickle.append(asyncio.create_task(batches.do(item)))
+    await asyncio.gather(*trickle)
+    assert work.batches == [[2], [4, 6, 8]]
+    assert alone_s < 0.2 <= clock() - began

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.catalogue import SyncRun
-from store.runs import KEPT_RUNS, SLACK
+from store.runs import KEPT_RUNS, SLACK, SyncRunRepository
 from store.store import Store
 from tests.store.making import NOW, TENANT
 
@@ -47,6 +47,14 @@ async def test_old_runs_go_but_the_last_success_stays(store: Store) -> None:
     assert len(runs) == KEPT_RUNS + 1
     assert runs[-1] == RUN
     assert await store.runs.last_success(TENANT) == {"files": NOW + 1, "time": NOW + 1}
+
+
+async def test_a_server_that_was_full_of_runs_before_this_start_is_pruned_by_its_first_one(store: Store) -> None:
+    for n in range(KEPT_RUNS + SLACK):
+        await store.runs.add(replace(RUN, generation=n))
+    later = SyncRunRepository(store._database)
+    await later.add(replace(RUN, generation=-1))
+    assert len(await store.runs.list(TENANT, server="files", limit=1000)) == KEPT_RUNS
 
 
 async def test_runs_of_many_servers_are_recorded_together_as_if_one_by_one(store: Store) -> None:
