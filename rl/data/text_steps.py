@@ -6,7 +6,7 @@ kinds only those that the log ever took, for nothing can be learnt of the others
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.errors import InvalidInput
@@ -48,12 +48,18 @@ class Pair:
     rejected: str
 
 
-def text_decisions(steps: Sequence[Step], described: Descriptions, slots: int = SLOTS) -> list[TextDecision]:
-    """In the order of the log's forest. Raises InvalidInput where there is none, and where all are the same action."""
+def text_decisions(
+    steps: Sequence[Step], described: Descriptions, slots: int = SLOTS, kinds: Collection[str] | None = None
+) -> list[TextDecision]:
+    """In the order of the log's forest; `kinds` of actions, none: those that the log ever took.
+
+    Raises InvalidInput where there is no decision, and where all are the same action.
+    """
     roots = forest(steps)
     worth = successes(roots, judgements(steps))
-    kinds = {_kind(node.step) for root in roots for node in root.below()}
-    menu = [(node, _menu(node.step, described, kinds, slots)) for root in roots for node in root.below()]
+    nodes = [node for root in roots for node in root.below()]
+    taken = {_kind(node.step) for node in nodes} if kinds is None else kinds
+    menu = [(node, _menu(node.step, described, taken, slots)) for node in nodes]
     found = [
         TextDecision(
             _state(node),
@@ -73,6 +79,18 @@ def text_decisions(steps: Sequence[Step], described: Descriptions, slots: int = 
             "Every decision of the log is the same action: from one action nothing can be told about others."
         )
     return found
+
+
+def imitable(steps: Sequence[Step], described: Descriptions, slots: int = SLOTS) -> list[TextDecision]:
+    """Calls that nobody judged a failure, each with the other calls that there were to choose from.
+
+    Raises InvalidInput where there is none.
+    """
+    found = text_decisions(steps, described, slots, {StepKind.CALL.value})
+    kept = [one for one in found if len(one.actions) > 1 and (one.worth is None or one.worth > 0)]
+    if not kept:
+        raise InvalidInput("No call of the log had another candidate and was not judged a failure; log more.")
+    return kept
 
 
 def pairs(found: Sequence[TextDecision]) -> list[Pair]:
@@ -123,7 +141,7 @@ def _key(step: Step) -> tuple[str, str]:
     return kind, ""
 
 
-def _menu(step: Step, described: Descriptions, kinds: set[str], slots: int) -> dict[tuple[str, str], str]:
+def _menu(step: Step, described: Descriptions, kinds: Collection[str], slots: int) -> dict[tuple[str, str], str]:
     """Key of an action -> its text."""
     if not step.candidates:
         return {}

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from domain.errors import InvalidInput
+from domain.trajectories import Step
 from index.evaluation.dataset import read_tools
 from policy_client.artefact import Manifest
 from rl.data.checks import require_one_version
 from rl.data.reading import read_export
-from rl.data.text_steps import TextDecision, pairs, text_decisions
+from rl.data.text_steps import Descriptions, TextDecision, imitable, pairs, text_decisions
 from rl.policies.keeping import Origin
-from rl.policies.text import begun
+from rl.policies.text import Reader, TextPolicy, begun
 from rl.policies.text_keeping import keep_text, load_text
 from rl.training.curves import Curves
 from rl.training.settings import shown, with_settings
 from rl.training.text_gradient import train_on_decisions
-from rl.training.text_options import METHODS, TextOptions, TextProgress, device_named, planned
+from rl.training.text_imitation import train_by_imitation
+from rl.training.text_options import METHODS, TextOptions, TextProgress, Watch, device_named, planned
 from rl.training.text_pairs import train_on_pairs
 
 
@@ -32,22 +35,43 @@ def train_text_on_log(log: Path, out: Path, settings: Sequence[str], *, resume: 
     export = read_export(log)
     require_one_version(export.steps)
     described = _descriptions(Path(options.catalogue)) if options.catalogue else {}
-    found = text_decisions(export.steps, described, options.slots)
-    made = pairs(found) if options.method == "dpo" else []
-    judged = [] if made else _weighable(found)
+    work = _work(export.steps, described, options)
     policy, reader = load_text(out) if resume else begun(Path(options.start) if options.start else None)
-    with Curves(
-        out / "curves", planned([one.state for one in made or judged], options), Console(stderr=True)
-    ) as curves:
+    with Curves(out / "curves", planned(work.states, options), Console(stderr=True)) as curves:
 
         def watch(progress: TextProgress) -> None:
             curves.draw(progress.number, {"loss": progress.loss})
 
-        if made:
-            metrics = train_on_pairs(policy, reader, made, options, watch)
-        else:
-            metrics = train_on_decisions(policy, reader, judged, options, watch)
+        metrics = work.train(policy, reader, options, watch)
     return keep_text(policy, reader, out, Origin(export.digest, shown(options), {**curves.last, **metrics}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What there is to learn: the states, one per pair or decision, and how."""
+
+    states: Sequence[str]
+    train: Callable[[TextPolicy, Reader, TextOptions, Watch], dict[str, float]]
+
+
+def _work(steps: Sequence[Step], described: Descriptions, options: TextOptions) -> _Work:
+    """Raises InvalidInput for a log that has nothing for the method."""
+    if options.method == "imitation":
+        chosen = imitable(steps, described, options.slots)
+        return _Work(
+            [one.state for one in chosen],
+            lambda policy, reader, *more: train_by_imitation(policy, reader, chosen, *more),
+        )
+    found = text_decisions(steps, described, options.slots)
+    if options.method == "dpo":
+        made = pairs(found)
+        return _Work(
+            [one.state for one in made], lambda policy, reader, *more: train_on_pairs(policy, reader, made, *more)
+        )
+    judged = _weighable(found)
+    return _Work(
+        [one.state for one in judged], lambda policy, reader, *more: train_on_decisions(policy, reader, judged, *more)
+    )
 
 
 def _weighable(found: Sequence[TextDecision]) -> list[TextDecision]:

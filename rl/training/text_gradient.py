@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rl.advantages.registry import estimator_named
 from rl.advantages.rollouts import Rollouts
@@ -19,9 +18,9 @@ from rl.data.text_steps import TextDecision
 from rl.policies.text import Reader, TextPolicy
 from rl.training.groups import groups
 from rl.training.losses import clipped_policy_gradient, entropy
+from rl.training.text_menus import menu_logits
 from rl.training.text_options import Descent, TextOptions, TextProgress, Watch, apart, device_named, minibatches
 
-_NOWHERE = -1e9
 _TINY = 1e-6
 
 
@@ -42,7 +41,7 @@ def train_on_decisions(
     descend = Descent(policy, options, len(steps))
     policy.train()
     for number, rows in enumerate(steps, start=1):
-        logits, chosen = _logits(policy, reader, [taught[row] for row in rows])
+        logits, chosen = menu_logits(policy, reader, [taught[row] for row in rows])
         log_prob = torch.log_softmax(logits, dim=-1).gather(1, chosen[:, None])[:, 0]
         loss = clipped_policy_gradient(log_prob, behaviour[rows], advantage[rows], options.clip)
         loss = loss - options.entropy_bonus * entropy(logits)
@@ -64,21 +63,13 @@ def _advantages(taught: Sequence[TextDecision]) -> np.ndarray:
     return scaled
 
 
-def _logits(policy: TextPolicy, reader: Reader, some: Sequence[TextDecision]) -> tuple[Tensor, Tensor]:
-    """Logits, shape (n, longest menu), far below others where a menu has ended; and the chosen places, shape (n,)."""
-    scores = policy(**reader([(one.state, action) for one in some for action in one.actions], policy.device))
-    sizes = [len(one.actions) for one in some]
-    logits = torch.nn.utils.rnn.pad_sequence(scores.split(sizes), batch_first=True, padding_value=_NOWHERE)
-    return logits, torch.tensor([one.chosen for one in some], device=scores.device)
-
-
 def _value(policy: TextPolicy, reader: Reader, back: Sequence[TextDecision]) -> float:
     if not back:
         return float("nan")
     weights, worth = [], []
     with torch.inference_mode():
         for one in back:
-            logits, chosen = _logits(policy, reader, [one])
+            logits, chosen = menu_logits(policy, reader, [one])
             likely = float(torch.softmax(logits[0], dim=-1)[int(chosen[0])])
             weights.append(likely / (one.propensity or 1.0))
             worth.append(one.worth or 0.0)

@@ -1,4 +1,4 @@
-"""What both ways of training the text policy have in common: options, schedule, what is held back."""
+"""What all ways of training the text policy have in common: options, schedule, what is held back."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from domain.errors import InvalidInput
 from rl.policies.text import TextPolicy
 from rl.training.losses import Clip
 
-METHODS = ("dpo", "gradient")
+METHODS = ("dpo", "gradient", "imitation")
 
 
 @dataclass(frozen=True, slots=True)
 class TextOptions:
     """What the fields are is what `toolcrib rl train --help` says of them."""
 
-    method: str = "dpo"  # or gradient, which needs propensities
+    method: str = "dpo"  # or gradient, which needs propensities, or imitation, which needs no judgements either
     catalogue: str = ""  # folder with tools.jsonl, for the tools' texts; none: their names are all there is to read
     epochs: int = 1  # over all pairs or decisions
     minibatch: int = 16  # pairs or decisions

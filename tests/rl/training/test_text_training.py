@@ -16,9 +16,10 @@ from policy_client.artefact import TEXT, verified
 from policy_client.text_form import call_text, state_text
 from policy_client.text_policy import EmbeddedTextPolicy
 from rl.cli import app
-from rl.data.text_steps import Pair, TextDecision, pairs, text_decisions
+from rl.data.text_steps import Pair, TextDecision, imitable, pairs, text_decisions
 from rl.policies.text import begun
 from rl.training.text_gradient import train_on_decisions
+from rl.training.text_imitation import train_by_imitation
 from rl.training.text_options import TextOptions, apart, device_named
 from rl.training.text_pairs import train_on_pairs
 from tests.rl.bert import tiny_bert
@@ -66,6 +67,33 @@ def test_the_policy_gradient_teaches_it_the_same(tmp_path: Path, works: str) -> 
     assert best(policy, reader, "please make it up") == works
 
 
+@pytest.mark.parametrize("works", COLOURS)
+def test_imitation_teaches_it_what_agents_chose_and_nobody_judged(tmp_path: Path, works: str) -> None:
+    chosen = [step for step in log() if step.action.get("tool_id") == f"{works}_tool"]
+    # one that went another way, so that not all the log is one action
+    other = next(colour for colour in COLOURS if colour != works)
+    chosen.append(a_choice(900, f"{other}_tool", queries=("something else",), candidates=CANDIDATES))
+    policy, reader = begun(tiny_bert(tmp_path))
+    measured = train_by_imitation(policy, reader, imitable(chosen, {}), OPTIONS)
+    assert measured["decisions"] + measured["held_back_decisions"] == len(chosen)
+    assert best(policy, reader, "please make it up") == works
+
+
+def test_what_was_judged_a_failure_is_not_imitated() -> None:
+    found = imitable(log("blue"), {})
+    assert {one.action for one in found} == {call_text("blue_tool")}
+    assert all(len(one.actions) == len(COLOURS) for one in found)
+
+
+def test_calls_without_another_candidate_are_nothing_to_imitate() -> None:
+    alone = [
+        a_choice(number, f"{colour}_tool", candidates=(StepCandidate(f"{colour}_tool", 1.0),))
+        for number, colour in enumerate(COLOURS)
+    ]
+    with pytest.raises(InvalidInput, match="No call of the log had another candidate"):
+        imitable(alone, {})
+
+
 def test_equal_data_and_options_are_equal_policies(tmp_path: Path) -> None:
     made = pairs(text_decisions(log(), {}))[:16]
     weights = []
@@ -91,7 +119,7 @@ def run(*arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("method", ["dpo", "gradient"])
+@pytest.mark.parametrize("method", ["dpo", "gradient", "imitation"])
 def test_the_command_trains_keeps_a_policy_and_goes_on_with_it(tmp_path: Path, method: str) -> None:
     file, out = written(tmp_path / "log.jsonl", log()), tmp_path / "policy"
     quick = ("--set", f"method={method}", "--set", f"start={tiny_bert(tmp_path / 'bert')}", "--set", "rate=0.003")
@@ -110,7 +138,7 @@ def test_the_command_trains_keeps_a_policy_and_goes_on_with_it(tmp_path: Path, m
     [
         (("--policy", "word"), "No policy is called 'word'"),
         (("--policy", "text"), "is trained on a log"),
-        (("--policy", "text", "--log", "LOG", "--set", "method=ppo"), "trained by dpo or gradient"),
+        (("--policy", "text", "--log", "LOG", "--set", "method=ppo"), "trained by dpo or gradient or imitation"),
         (("--policy", "text", "--log", "LOG", "--set", "device=tpu"), "cpu, cuda or auto"),
         (("--policy", "text", "--log", "LOG", "--set", "start=NOWHERE"), "holds no BERT"),
         (("--policy", "text", "--log", "LOG", "--set", "catalogue=NOWHERE"), "tools.jsonl"),
