@@ -1,10 +1,12 @@
 """The policy end to end: recorded sessions replayed through a whole gateway, with real MCP servers behind it.
 
-    python -m benchmarks.policy_replay DATASETS [--text-policy DIR] [--sets api-bank tau2-retail-airline]
+    python -m benchmarks.policy_replay DATASETS [--text] [--sets api-bank tau2-retail-airline]
 
 Sessions of the train and dev splits are replayed first: what is learnt comes from the log they leave. Then every test
 session is replayed once per row, on a copy of that log: at each step the agent searches with the last words of its user
 and calls the tool that was called. Statistics are frozen meanwhile. Case memory and outcome-aware ranking are off.
+With --text, a text policy is trained on that log by `toolcrib rl train` and asked at `toolcrib rl serve`, both of the
+environment that TOOLCRIB_RL_PYTHON names; `make policy ARGS=replay N=full` sets it.
 
 - availability: the right tool is in the session's memory when it is called for.
 - success@1: it is the first that the search answered.
@@ -22,25 +24,22 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.replayed_log import UNNAMED, id_of, serving_text, train_text
 from benchmarks.report import Promise, finish
 from domain.identity import LOCAL
-from domain.names import tool_id_for
 from gateway.policy.fast_path import STAGE as INERTIA
 from index.evaluation.dataset import LabelledTool
 from index.evaluation.recorded_sessions import RecordedSession, RecordedSessions, load_recorded_sessions
 from tests.gateway.turncoats import Turncoats, turncoats
 
 SETS = ("api-bank", "tau2-retail-airline")
-UNNAMED = "tools"
-"""The server of a set that has no names for any."""
-
 K = 5
 ROUNDS = 10_000
 ANSWERED = 0.25
@@ -62,8 +61,8 @@ Ends = Mapping[str, Sequence[StepEnd]]
 """By session."""
 
 
-def rows(text_policy: Path | None) -> dict[str, dict[str, Any]]:
-    """Name -> settings."""
+def rows(text: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Name -> settings. `text`: those of a gateway that asks the text policy."""
     live = {"policy_mode": "live"}
     made = {
         PLAIN: OFF,
@@ -71,22 +70,29 @@ def rows(text_policy: Path | None) -> dict[str, dict[str, Any]]:
         "embedded policy": {**OFF, **live},
         "embedded policy + inertia": {**OFF, **live, "inertia": True},
     }
-    if text_policy is not None:
-        text = {**live, "policy": str(text_policy)}
-        made |= {"text policy": {**OFF, **text}, "text policy + inertia": {**OFF, **text, "inertia": True}}
+    if text is not None:
+        asked = {**OFF, **live, **text}
+        made |= {"text policy": asked, "text policy + inertia": {**asked, "inertia": True}}
     return made
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("datasets", type=Path)
-    parser.add_argument("--text-policy", type=Path)
+    parser.add_argument("--text", action="store_true", help="Train a text policy on the log, and ask it.")
     parser.add_argument("--sets", nargs="+", default=SETS)
     asked = parser.parse_args()
+    promises, details = asyncio.run(replayed(asked.datasets, asked.sets, text=asked.text))
+    print(json.dumps(details, indent=1))
+    finish("policy_replay", promises, {"k": K, "sets": details})
+
+
+async def replayed(datasets: Path, sets: Sequence[str], *, text: bool) -> tuple[list[Promise], dict[str, Any]]:
+    """What is promised of inertia, and the table of each set."""
     details: dict[str, Any] = {}
     promises: list[Promise] = []
-    for name in asked.sets:
-        ends = asyncio.run(_measure(load_recorded_sessions(asked.datasets / name), rows(asked.text_policy)))
+    for name in sets:
+        ends, learnt = await _measure(load_recorded_sessions(datasets / name), text=text)
         details[name] = _table(ends)
         gained = details[name]["+ inertia"]["success@1 - plain retrieval"]
         promises += [
@@ -94,11 +100,13 @@ def main() -> None:
                     at_most=False),
             Promise(f"{name}_inertia_success_gained_upper", gained["high"], 0.0, at_most=False),
         ]  # fmt: skip
-        print(name, json.dumps(details[name], indent=1))
-    finish("policy_replay", promises, {"k": K, "sets": details})
+        if learnt:
+            details[name]["text policy"]["training"] = learnt
+    return promises, details
 
 
-async def _measure(data: RecordedSessions, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Ends]:
+async def _measure(data: RecordedSessions, *, text: bool) -> tuple[dict[str, Ends], dict[str, Any]]:
+    """Where each row's steps ended, and the metrics of the text policy's training."""
     with tempfile.TemporaryDirectory(prefix="toolcrib-replay-") as place:
         learnt = Path(place) / "learnt"
         learnt.mkdir()
@@ -107,15 +115,17 @@ async def _measure(data: RecordedSessions, wanted: Mapping[str, Mapping[str, Any
             for session in (*data.of("train"), *data.of("dev")):
                 await _replay(crib, data, session)
             await crib.crib.journal.flush()
+        taught = train_text(learnt / "data", data.tools, Path(place) / "text") if text else {}
         ends: dict[str, Ends] = {}
-        for number, (row, settings) in enumerate(wanted.items()):
-            folder = Path(place) / str(number)
-            shutil.copytree(learnt, folder)
-            async with _ready(folder, settings) as crib:
-                ends[row] = {one.session_id: await _replay(crib, data, one) for one in data.of("test")}
-            shutil.rmtree(folder)
+        with serving_text(Path(place) / "text") if text else nullcontext() as asking:
+            for number, (row, settings) in enumerate(rows(asking).items()):
+                folder = Path(place) / str(number)
+                shutil.copytree(learnt, folder)
+                async with _ready(folder, settings) as crib:
+                    ends[row] = {one.session_id: await _replay(crib, data, one) for one in data.of("test")}
+                shutil.rmtree(folder)
     ends[ORACLE] = {name: [StepEnd(True, True, 1, False)] * len(steps) for name, steps in ends[PLAIN].items()}
-    return ends
+    return ends, taught
 
 
 @asynccontextmanager
@@ -137,14 +147,14 @@ async def _register(crib: Turncoats, tools: Sequence[LabelledTool]) -> None:
 
 
 async def _replay(crib: Turncoats, data: RecordedSessions, session: RecordedSession) -> list[StepEnd]:
-    ids = {tool.tool_id: tool_id_for(tool.server or UNNAMED, tool.document.name) for tool in data.tools}
+    ids = {tool.tool_id: id_of(tool) for tool in data.tools}
     handle = (await crib.api.post("/sessions", {}))["id"]
     said, ends = "", []
     for call in session.calls:
         said = call.query or said
         gold = ids[call.tool_id]
         body = {"queries": [said], "k": K, "session_id": handle, "explain": True}
-        found = (await crib.api.post("/search", body))["results"][0]["candidates"] if said else []
+        found = await _found(crib, body) if said else []
         held = (await crib.api.get(f"/sessions/{handle}/memory"))["entries"]
         order = [one["tool_id"] for one in found]
         ends.append(
@@ -158,6 +168,14 @@ async def _replay(crib: Turncoats, data: RecordedSessions, session: RecordedSess
         await crib.api.post("/call", {"tool": gold, "arguments": dict(call.arguments or {}), "session_id": handle})
         await crib.crib.journal.flush()
     return ends
+
+
+async def _found(crib: Turncoats, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Raises AssertionError where a policy was asked and did not answer: its row would be retrieval's."""
+    [answer] = (await crib.api.post("/search", body))["results"]
+    assert not answer.get("degraded"), f"a part of the search failed: {answer['degraded']}"
+    found: list[dict[str, Any]] = answer["candidates"]
+    return found
 
 
 def _table(ends: Mapping[str, Ends]) -> dict[str, Any]:

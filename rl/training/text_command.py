@@ -13,6 +13,7 @@ from domain.trajectories import Step
 from index.evaluation.dataset import read_tools
 from policy_client.artefact import Manifest
 from rl.data.checks import require_one_version
+from rl.data.offers import with_offers
 from rl.data.reading import read_export
 from rl.data.text_steps import Descriptions, TextDecision, imitable, pairs, text_decisions
 from rl.policies.keeping import Origin
@@ -57,18 +58,17 @@ class _Work:
 def _work(steps: Sequence[Step], described: Descriptions, options: TextOptions) -> _Work:
     """Raises InvalidInput for a log that has nothing for the method."""
     if options.method == "imitation":
-        chosen = imitable(steps, described, options.slots)
+        chosen = imitable(with_offers(steps), described, options.slots)
         return _Work(
             [one.state for one in chosen],
             lambda policy, reader, *more: train_by_imitation(policy, reader, chosen, *more),
         )
-    found = text_decisions(steps, described, options.slots)
     if options.method == "dpo":
-        made = pairs(found)
+        made = pairs(text_decisions(with_offers(steps), described, options.slots))
         return _Work(
             [one.state for one in made], lambda policy, reader, *more: train_on_pairs(policy, reader, made, *more)
         )
-    judged = _weighable(found)
+    judged = _weighable(text_decisions(steps, described, options.slots))
     return _Work(
         [one.state for one in judged], lambda policy, reader, *more: train_on_decisions(policy, reader, judged, *more)
     )

@@ -5,14 +5,8 @@ run. It is a process of the environment that has torch, `TOOLCRIB_RL_PYTHON` (`m
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
-import httpx2
+from contextlib import ExitStack
 
 from benchmarks.report import Promise
 from policy_client.deciders.rerank import RerankDecider
@@ -22,24 +16,23 @@ from policy_client.http.json_client import JsonClient
 from policy_client.scorer_features import CANDIDATE
 from policy_client.shipped import SHIPPED
 from tests.policy.gateways import Asking, gateway
+from tests.policy.policy_server import GIVE_UP_S, free_port, policy_server
 
 CALLERS = 64
-_GIVE_UP_S = 60.0
 
 
 async def run(*, full: bool) -> list[Promise]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with ExitStack() as stack:
         async with gateway(policy_url=f"http://127.0.0.1:{port}", policy_deadline_s="1") as asking:
-            first = stack.enter_context(_serving(port))
+            first = stack.enter_context(policy_server(SHIPPED, port))
             decided = [await asking.search() for _ in range(10)]
             first.kill()
             alone = [await asking.search() for _ in range(30)]
             stack.close()
-            stack.enter_context(_serving(port))
+            stack.enter_context(policy_server(SHIPPED, port))
             began = time.perf_counter()
-            while not await _by_server(asking) and time.perf_counter() - began < _GIVE_UP_S:
+            while not await _by_server(asking) and time.perf_counter() - began < GIVE_UP_S:
                 pass
             closed_s = time.perf_counter() - began
     rounds = 40 if full else 8
@@ -60,36 +53,12 @@ async def _by_server(asking: Asking) -> bool:
     return (await asking.search()).decided_by.startswith("rerank")
 
 
-@contextmanager
-def _serving(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`toolcrib rl serve` with the shipped scorer, once it answers."""
-    python = os.environ["TOOLCRIB_RL_PYTHON"]
-    command = [python, "-m", "gateway.cli", "rl", "serve", "--policy", str(SHIPPED), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        began = time.perf_counter()
-        while not _is_up(port):
-            assert process.poll() is None, "the policy server ended at its start"
-            assert time.perf_counter() - began < _GIVE_UP_S
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _is_up(port: int) -> bool:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=1).status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
 async def _throughput(port: int, rounds: int, *, together: bool) -> float:
     """Decisions per second of CALLERS at once, each of whom asks again when it is answered: through one back-end, which
     puts questions that come together into one request, or through one for each of them.
     """
     url = f"http://127.0.0.1:{port}"
-    with _serving(port):
+    with policy_server(SHIPPED, port):
         deciders = [
             RerankDecider(JsonClient(Endpoint(url, in_flight=CALLERS))) for _ in range(1 if together else CALLERS)
         ]
