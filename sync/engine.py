@@ -28,7 +28,7 @@ from sync.indexer import Indexer
 from sync.lanes import MAX_CHILDREN, MAX_CONCURRENT, MAX_UNDER_WAY, Places, SyncLanes, SyncRequest
 from sync.ports import CatalogueSource, Listing
 from sync.reviewing import compare
-from sync.safety import MassRemoval, require_plausible
+from sync.safety import MassRemoval, is_mass_removal, require_same, unconfirmed
 
 _log = logging.getLogger(__name__)
 
@@ -183,8 +183,11 @@ class SyncEngine:
             return
         known = await self._store.catalogue.known(tenant, slug)
         changes = await compare(self._store, server, known, listing.documents, self._clock())
-        if not request.full:
-            require_plausible(known, changes, slug)
+        if is_mass_removal(known, changes):
+            if not request.full:
+                raise unconfirmed(known, changes, slug)
+            again = await self._list(server, request, progress)
+            require_same(changes, await compare(self._store, server, known, again.documents, self._clock()), slug)
         failpoint("sync.before_commit")
         progress.generation = await self._store.catalogue.apply(
             tenant, slug, changes, expected_generation=server.generation, at=self._clock(), lease=lease

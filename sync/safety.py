@@ -19,12 +19,31 @@ class MassRemoval(Conflict):
     code = "mass_removal"
 
 
-def require_plausible(known: Sequence[CatalogueTool], changes: CatalogueDiff, slug: str) -> None:
-    """Raises MassRemoval when more than half, and more than three, of the active tools would go."""
-    active = sum(tool.state is ToolState.ACTIVE for tool in known)
+def is_mass_removal(known: Sequence[CatalogueTool], changes: CatalogueDiff) -> bool:
+    """Whether more than half, and more than three, of the active tools would go."""
     gone = len(changes.removed)
-    if gone > ALWAYS_ALLOWED and gone > MAX_VANISHED_SHARE * active:
+    return gone > ALWAYS_ALLOWED and gone > MAX_VANISHED_SHARE * _active(known)
+
+
+def unconfirmed(known: Sequence[CatalogueTool], changes: CatalogueDiff, slug: str) -> MassRemoval:
+    """Nobody has said yet that it is right."""
+    gone = len(changes.removed)
+    return MassRemoval(
+        f"Server {slug!r} no longer lists {gone} of its {_active(known)} tools, so nothing was changed; "
+        f"if that is right, `toolcrib sync {slug} --full` accepts it."
+    )
+
+
+def require_same(first: CatalogueDiff, second: CatalogueDiff, slug: str) -> None:
+    """A removal that somebody confirmed must still be there at a second look: they confirmed what they had seen, and a
+    server that is falling over lists less every time. Raises MassRemoval.
+    """
+    if first.removed != second.removed:
         raise MassRemoval(
-            f"Server {slug!r} no longer lists {gone} of its {active} tools, so nothing was changed; "
-            f"if that is right, `toolcrib sync {slug} --full` accepts it."
+            f"Server {slug!r} was listed twice to be sure and did not list the same tools, so nothing was changed; "
+            f"`toolcrib sync {slug} --full` tries again."
         )
+
+
+def _active(known: Sequence[CatalogueTool]) -> int:
+    return sum(tool.state is ToolState.ACTIVE for tool in known)

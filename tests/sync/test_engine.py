@@ -177,6 +177,31 @@ async def test_most_tools_vanishing_at_once_has_to_be_accepted(store: Store) -> 
     assert set(house.index.points) == {"default/files__a"}
 
 
+class Falling(FakeSource):
+    """A server that lists less and less."""
+
+    async def list_tools(self, server: UpstreamServer) -> FakeListing:
+        listing = await super().list_tools(server)
+        self.offers[server.slug] = replace(listing, documents=listing.documents[:-1])
+        return listing
+
+
+async def test_a_server_that_lists_less_every_time_loses_nothing_even_when_its_removal_is_confirmed(
+    store: Store,
+) -> None:
+    house = House(store)
+    await store.servers.add(a_server())
+    house.offers(*"abcdefgh")
+    await house.sync()
+    falling = House(store, Falling())
+    falling.offers("a", "b", "c")
+
+    run = await falling.sync(full=True)
+
+    assert "listed twice" in str(run.error)
+    assert len(await house.tools()) == 8
+
+
 async def test_an_index_that_is_down_does_not_stop_the_record_and_is_caught_up_later(store: Store) -> None:
     house = House(store)
     await store.servers.add(a_server())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.catalogue import CatalogueDiff
-from sync.safety import MassRemoval, require_plausible
+from sync.safety import MassRemoval, is_mass_removal, require_same, unconfirmed
 from tests.store.making import a_tool
 
 
@@ -16,10 +16,14 @@ def test_more_than_half_and_more_than_three_is_too_much(active: int, gone: int, 
     known = [a_tool(f"t{n}") for n in range(active)]
     changes = CatalogueDiff(removed=tuple(tool.tool_id for tool in known[:gone]))
 
-    if not refused:
-        require_plausible(known, changes, "files")
-        return
-    with pytest.raises(
-        MassRemoval, match=f"no longer lists {gone} of its {active} tools.*`toolcrib sync files --full`"
-    ):
-        require_plausible(known, changes, "files")
+    assert is_mass_removal(known, changes) is refused
+    told = unconfirmed(known, changes, "files").message
+    assert f"no longer lists {gone} of its {active} tools" in told
+    assert "`toolcrib sync files --full`" in told
+
+
+def test_a_confirmed_removal_has_to_be_the_same_at_a_second_look() -> None:
+    seen = CatalogueDiff(removed=("a", "b"))
+    require_same(seen, CatalogueDiff(removed=("a", "b"), unchanged=3), "files")
+    with pytest.raises(MassRemoval, match="listed twice"):
+        require_same(seen, CatalogueDiff(removed=("a", "b", "c")), "files")
