@@ -22,12 +22,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from domain.circuit import Circuit, Patience
 from domain.errors import StoreUnavailable, ToolcribError
 from domain.failpoints import failpoint
 from store.batches import Batches
 from store.failures import named_failures
+from store.pulse import Pulse
 from store.sqlite_hand import SqliteHand
 
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Database:
             self._reader, self._writer = self._engine, self._engine.execution_options(writes=True)
             self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock()
             self._quick: AsyncEngine | None = None
+            self._pulse: Pulse | None = None  # a file is slow or fast, and never silent
             self._hand = SqliteHand(url, _PRAGMAS)
         else:
             self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -75,6 +78,7 @@ class Database:
             self._turn = nullcontext()
             quick = _postgres_engine(url, self.id, pre_ping=False, synchronous_commit="off")
             self._quick = quick.execution_options(isolation_level="AUTOCOMMIT")
+            self._pulse = Pulse(_postgres_engine(url, self.id, pooled=False))
         self._running: set[asyncio.Task[Any]] = set()
         # A file is there or not at once; a server that is away lets every request wait until it is known to be.
         self._circuit = Circuit(Patience(failures=sys.maxsize) if self.is_sqlite else _PATIENCE)
@@ -137,7 +141,7 @@ class Database:
 
     async def unbroken(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end even when the caller is cancelled: a connection dropped in mid-sentence is lost to the
-        pool, and nobody could say whether its transaction was committed.
+        pool, and nobody could say whether its transaction was committed. A server that is silent is not waited for.
         """
         wait_s = self._circuit.admit()
         if wait_s is not None:
@@ -149,7 +153,9 @@ class Database:
         task = asyncio.create_task(self._judged(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        if self._pulse is None:
+            return await asyncio.shield(task)
+        return await self._pulse.answered(task, self._circuit.failed)
 
     async def _judged(self, work: Coroutine[Any, Any, T]) -> T:
         """What `work` does, under its house names; and whether the database answered."""
@@ -209,6 +215,8 @@ class Database:
             await self._hand.close()
         else:
             await self._quick.dispose()
+        if self._pulse is not None:
+            await self._pulse.close()
 
 
 def _sqlite_engine(url: URL, **pooling: Any) -> AsyncEngine:
@@ -240,21 +248,24 @@ def _create_private(path: Path) -> None:
         raise StoreUnavailable(f"The database file {path} cannot be opened ({reason}); check its folder.") from error
 
 
-def _postgres_engine(url: URL, name: str, *, pre_ping: bool = True, **settings: str) -> AsyncEngine:
+def _postgres_engine(
+    url: URL, name: str, *, pre_ping: bool = True, pooled: bool = True, **settings: str
+) -> AsyncEngine:
     settings |= {"application_name": f"toolcrib/{name}", "idle_in_transaction_session_timeout": str(_ABANDONED_MS)}
+    pool: dict[str, Any] = (
+        {"pool_size": 8, "max_overflow": 8, "pool_timeout": 10} if pooled else {"poolclass": NullPool}
+    )
     try:
         return create_async_engine(
             url,
             hide_parameters=True,
-            pool_size=8,
-            max_overflow=8,
-            pool_timeout=10,
             pool_pre_ping=pre_ping,  # a restarted server costs one ping, not one failed request per pooled connection
             connect_args={
                 "timeout": _CONNECT_TIMEOUT_S,
                 "command_timeout": _COMMAND_TIMEOUT_S,
                 "server_settings": settings,
             },
+            **pool,
         )
     except ModuleNotFoundError as error:
         raise StoreUnavailable(

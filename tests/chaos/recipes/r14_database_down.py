@@ -1,4 +1,8 @@
-"""R14: PostgreSQL is gone for a minute. Known tools are found and called, writes say so, and it is all back at once."""
+"""R14: PostgreSQL is gone for a minute. Known tools are found and called, writes say so, and it is all back at once.
+
+Twice: gone with a word (connections are reset), and without one (they stay open, and new ones are taken, and nothing
+ever comes).
+"""
 
 from __future__ import annotations
 
@@ -51,6 +55,7 @@ async def run(*, full: bool) -> list[Promise]:
         back = await seconds_until(lambda: _writes(http), 60)
         for number in (2, 3):
             await sync(http, f"s{number}")
+        silence = await live_in_silence(http, proxy, session, DOWN_S / 2)
         found = await assert_converged(http, store)
     for what, count in sorted(seen.items()):
         print(f"  {what}: {count}")  # noqa: T201 - what is behind the numbers
@@ -61,7 +66,26 @@ async def run(*, full: bool) -> list[Promise]:
         Promise("r14_writes_refused_with_503", writes[503] / max(1, sum(writes.values())), 1.0, at_most=False),
         Promise("r14_search_and_call_p99", p99(times) * 1e3, 1000.0, "ms"),
         Promise("r14_back_after_recovery", back, 5.0, "s"),
+        *silence,
         Promise("r14_divergences", len(found.faults), 0),
+    ]
+
+
+async def live_in_silence(http: httpx2.AsyncClient, proxy: FaultProxy, session: str, seconds: float) -> list[Promise]:
+    """Who is answered slowly finds out: two seconds until it is asked whether anybody is there, two for that."""
+    proxy.fault = Fault.HALF_OPEN
+    seen, writes, times = await live_through(http, session, seconds)
+    proxy.fault = Fault.PASS
+    back = await seconds_until(lambda: _writes(http), 60)
+    errors = sum(count for (_, status), count in seen.items() if status != 200)
+    return [
+        Promise("r14_requests_in_silence", sum(seen.values()), 25, at_most=False),
+        Promise("r14_errors_of_known_tools_in_silence", errors, 0),
+        Promise(
+            "r14_writes_refused_with_503_in_silence", writes[503] / max(1, sum(writes.values())), 1.0, at_most=False
+        ),
+        Promise("r14_search_and_call_max_in_silence", max(times), 10.0, "s"),
+        Promise("r14_back_after_silence", back, 5.0, "s"),
     ]
 
 
