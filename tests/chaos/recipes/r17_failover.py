@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,8 @@ from tests.policy_client.model_server import model_server
 from tests.store.databases import run_sql
 
 SERVERS, TOOLS = 10, 20
+HANDSHAKE_VERSION = "2025-06-18"
+_OK, _NOT_FOUND = 200, 404
 RESTLESS_S = 0.2
 PATIENCE_S = 30.0
 
@@ -95,6 +97,7 @@ async def run(*, full: bool) -> list[Promise]:
                 takeovers.append(await fail_over(cluster, paused=bool(number % 2)))
                 visible.append(await seconds_until_visible(cluster, number))
         errors = await round_robin_errors(cluster)
+        sticky, strays = await handshake_client(cluster)
         (row,) = await cluster.store._database.rows(text(OVERLAPS))
         (written,) = await cluster.store._database.rows(text("SELECT count(*) FROM audit"))
         faults: list[str] = []
@@ -108,6 +111,8 @@ async def run(*, full: bool) -> list[Promise]:
         Promise("r17_takeover_max", max(takeovers), 10.0, "s"),
         Promise("r17_admin_change_visible_max", max(visible), 2.0, "s"),
         Promise("r17_round_robin_errors", errors, 0),
+        Promise("r17_handshake_client_sticky_errors", sticky, 0),
+        Promise("r17_handshake_client_elsewhere_not_404_then_served", strays, 0),
         Promise("r17_divergences", len(faults), 0),
     ]
 
@@ -208,3 +213,45 @@ async def round_robin_errors(cluster: Cluster) -> int:
             answer = await (one, two)[number % 2].post("/api/v1/search", json=asked)
             errors += answer.status_code != 200
     return errors
+
+
+async def handshake_client(cluster: Cluster) -> tuple[int, int]:
+    """A client of the handshake era: errors while it stays with the gateway that opened its session; and how often the
+    other one answered that session with anything but 404, or did not serve it after a new handshake.
+    """
+    sticky = strays = 0
+    async with cluster.api("one") as one, cluster.api("two") as two:
+        opened = await _shake_hands(one)
+        for _ in range(50):
+            sticky += await _listed(one, opened) != _OK
+        for _ in range(10):
+            strays += await _listed(two, opened) != _NOT_FOUND
+            strays += await _listed(two, await _shake_hands(two)) != _OK
+        sticky += await _listed(one, opened) != _OK
+    return sticky, strays
+
+
+async def _shake_hands(http: httpx2.AsyncClient) -> Mapping[str, str]:
+    """Headers of a new session."""
+    hello = {
+        "protocolVersion": HANDSHAKE_VERSION,
+        "capabilities": {},
+        "clientInfo": {"name": "r17", "version": "1"},
+    }
+    answer = await _post(http, {"id": 1, "method": "initialize", "params": hello}, {})
+    session = {
+        "mcp-session-id": answer.raise_for_status().headers["mcp-session-id"],
+        "mcp-protocol-version": HANDSHAKE_VERSION,
+    }
+    await _post(http, {"method": "notifications/initialized"}, session)
+    return session
+
+
+async def _listed(http: httpx2.AsyncClient, session: Mapping[str, str]) -> int:
+    """The status of a list of tools."""
+    return (await _post(http, {"id": 2, "method": "tools/list"}, session)).status_code
+
+
+async def _post(http: httpx2.AsyncClient, message: Mapping[str, Any], session: Mapping[str, str]) -> httpx2.Response:
+    headers = {"accept": "application/json, text/event-stream", **session}
+    return await http.post("/mcp", json={"jsonrpc": "2.0", **message}, headers=headers)
