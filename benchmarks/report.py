@@ -41,10 +41,17 @@ def finish(name: str, promises: Sequence[Promise], details: dict[str, Any], *, k
     for promise in promises:
         print(promise)
     if keep:
-        kept = evidence(f"python -m benchmarks.{name} {' '.join(sys.argv[1:])}".strip(), promises, details)
+        kept = evidence(_command(f"benchmarks.{name}"), promises, details)
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=2) + "\n")
     sys.exit(0 if all(promise.holds for promise in promises) else 1)
+
+
+def _command(unless_run: str) -> str:
+    """What was typed: the module that runs, and its arguments."""
+    spec = sys.modules["__main__"].__spec__
+    module = unless_run if spec is None else spec.name.removesuffix(".__main__")
+    return " ".join(["python -m", module, *sys.argv[1:]])
 
 
 def evidence(command: str, promises: Sequence[Promise], details: dict[str, Any]) -> dict[str, Any]:
