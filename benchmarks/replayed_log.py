@@ -18,7 +18,7 @@ from tests.policy.policy_server import free_port, policy_server, rl_python
 UNNAMED = "tools"
 """The server of a set that has no names for any."""
 
-LEARNING: Mapping[str, str] = {"method": "imitation", "epochs": "3", "minibatch": "8", "rate": "1e-4"}
+LEARNING: Mapping[str, str] = {"method": "imitation", "epochs": "2", "minibatch": "8", "rate": "1e-4"}
 PATIENT_S = 60.0
 """What is measured is what is decided, not how soon."""
 
