@@ -54,6 +54,14 @@ class Tally:
 
 
 @dataclass(slots=True)
+class OutcomeCounts:
+    """Since the start: rankings looked at, and those whose order changed."""
+
+    asked: int = 0
+    changed: int = 0
+
+
+@dataclass(slots=True)
 class Outcomes:
     """Of one tenant, folded from its log. A `reset` event forgets what came before it."""
 

@@ -71,10 +71,10 @@ def without_predictor(succeeds: float, success_s: float, failure_s: float, resta
 def best_timeout(attempts: Sequence[Attempt], ceiling_s: float, most: int = 2, restart_s: float = 0.0) -> float | None:
     """The timeout below `ceiling_s` with the least expected makespan; None where none is surely worth it.
 
-    taken from recorded attempts. Those that were cut only say that they took longer (Kaplan and Meier 1958). F(tau)
-    probability that it is answered is what there is to minimise; min(T, tau) and F(tau), the share answered by tau, are
-    those of recorded attempts. Those that were cut only say that they took longer (Kaplan and Meier 1958). F(tau) is
-    taken at its lower 95 % bound, F(ceiling) as it is seen: a few lucky attempts give nobody a hasty timeout.
+    What is minimised is `makespan_of_calls`: of a first attempt with E[min(T, tau)] and F(tau), the share answered by
+    tau, and of a last one with the ceiling. Both are those of recorded attempts; attempts that were cut only say that
+    they took longer (Kaplan and Meier 1958). F(tau) is taken at its lower 95 % bound, F(ceiling) as it is seen: a few
+    lucky attempts give nobody a hasty timeout.
     """
     if sum(attempt.end is not End.CUT for attempt in attempts) < ENOUGH:
         return None

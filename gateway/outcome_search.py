@@ -11,21 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.candidates import Candidate, Ranking
-from domain.outcome_prior import Outcomes
+from domain.outcome_prior import OutcomeCounts, Outcomes
 from index.ports import SearchRequest
 from index.rerank import UNTOUCHED, is_named
 from index.searcher import Searcher
 
 STAGE = "outcomes"
 """The factor of a candidate's score, where it is not 1."""
-
-
-@dataclass(slots=True)
-class OutcomeCounts:
-    """Since the start: rankings looked at, and those whose order changed."""
-
-    asked: int = 0
-    changed: int = 0
 
 
 @dataclass(slots=True)

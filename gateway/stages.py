@@ -26,7 +26,9 @@ def by_experience(
     settings: Settings, searcher: Searcher, experiences: Experiences, catalogue: CatalogueReader
 ) -> Searcher:
     """Outcomes move what was found; then cases offer what worked."""
-    weighed = OutcomeSearch(searcher, experiences.outcomes) if settings.outcome_ranking else searcher
+    weighed = (
+        OutcomeSearch(searcher, experiences.outcomes, experiences.ranked) if settings.outcome_ranking else searcher
+    )
     return CaseSearch(weighed, experiences, catalogue)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from domain.outcome_prior import OutcomeCounts
 from gateway.api.dependencies import Caller, Crib
 from gateway.policy.fast_path import FastPath
 from gateway.policy.questions import DEPTH
+from gateway.use_cases.attempts import RestartTotals
 from gateway.use_cases.search import Ask
 from index.ports import SearchRequest
 from policy_client.router import BackEnd
@@ -34,6 +36,8 @@ async def policy(crib: Crib, caller: Caller) -> dict[str, Any]:
         "backends": [_backend(one) for one in stage.router.backends],
         "identical": stage.router.hits,
         "inertia": _inertia(stage.fast, caller.tenant),
+        "outcome_ranking": _ranked(crib.experiences.ranked) if crib.settings.outcome_ranking else None,
+        "restart_early": _restarts(crib.call.restarts) if crib.settings.restart_early else None,
     }
 
 
@@ -65,6 +69,25 @@ def _inertia(fast: FastPath | None, tenant: str) -> dict[str, Any] | None:
         "asked": counts.asked,
         "answered": counts.answered,
         "hit_rate": round(counts.answered / counts.asked, 4) if counts.asked else 0.0,
+    }
+
+
+def _ranked(counts: OutcomeCounts) -> dict[str, Any]:
+    """`hit_rate`: share of the rankings whose order it changed."""
+    return {
+        "asked": counts.asked,
+        "changed": counts.changed,
+        "hit_rate": round(counts.changed / counts.asked, 4) if counts.asked else 0.0,
+    }
+
+
+def _restarts(totals: RestartTotals) -> dict[str, Any]:
+    """`hit_rate`: share of the calls with an attempt that was cut which a later attempt made good."""
+    return {
+        "calls": totals.calls,
+        "hurried": totals.hurried,
+        "rescued": totals.rescued,
+        "hit_rate": round(totals.rescued / totals.hurried, 4) if totals.hurried else 0.0,
     }
 
 

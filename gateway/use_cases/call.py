@@ -29,7 +29,7 @@ from domain.sessions import Session
 from domain.tokens import BYTES_PER_TOKEN
 from gateway.event_log.journal import Journal
 from gateway.event_log.redaction import ARGUMENTS
-from gateway.use_cases.attempts import Attempts, Target
+from gateway.use_cases.attempts import Attempts, RestartTotals, Target
 from gateway.use_cases.catalogue import CatalogueReader, ServedTool
 from gateway.use_cases.memory_record import memory_record
 from gateway.use_cases.resolving import Resolver
@@ -106,6 +106,11 @@ class Call:
         self._results = results
         self._journal = journal
         self._timeout_s = timeout_s
+
+    @property
+    def restarts(self) -> RestartTotals:
+        """What restarting early came to since this process began."""
+        return self._attempts.totals
 
     async def __call__(self, principal: Principal, asked: Invocation) -> CallAnswer:
         """Raises ToolNotFound, ToolRemoved, ToolChanged, SessionNotFound, and the UpstreamError family."""

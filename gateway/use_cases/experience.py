@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from domain.errors import ToolcribError
 from domain.experience import Experience, Offer, ToolRecord
-from domain.outcome_prior import Outcomes
+from domain.outcome_prior import OutcomeCounts, Outcomes
 from domain.restart import Attempt
 from gateway.recorded_steps import RecordedSteps
 from index.questions.redaction import learnable
@@ -42,6 +42,7 @@ class Experiences:
         self._store = store
         self._is_offered = is_offered
         self._followed: dict[str, _Followed] = {}
+        self.ranked = OutcomeCounts()
 
     def offers(self, tenant: str, query: str) -> list[Offer]:
         """From what was read so far: a search does not wait for the log."""

@@ -50,6 +50,26 @@ async def test_a_tool_that_keeps_failing_falls_behind_and_stays_in_the_answer(tm
         assert before[0] in await search(http, before[0].partition("__")[2])
 
 
+async def test_how_often_it_changes_an_order_is_told(tmp_path: Path) -> None:
+    async with a_crib(tmp_path, NAMES) as crib, asking(crib) as http:
+        first = (await search(http))[0]
+        told = (await http.get("/api/v1/policy")).json()["outcome_ranking"]
+        assert (told["changed"], told["hit_rate"]) == (0, 0.0)
+        await calls(crib, first, Outcome.TOOL_ERROR)
+        await search(http)
+
+        after = (await http.get("/api/v1/policy")).json()["outcome_ranking"]
+        assert after["changed"] == 1
+        assert after["hit_rate"] == round(1 / after["asked"], 4)
+
+
+async def test_what_is_switched_off_has_no_hit_rate(tmp_path: Path) -> None:
+    off = Settings(data=tmp_path, outcome_ranking=False, restart_early=False)
+    async with open_toolcrib(off, follow=False) as crib, asking(crib) as http:
+        told = (await http.get("/api/v1/policy")).json()
+        assert (told["outcome_ranking"], told["restart_early"]) == (None, None)
+
+
 async def test_what_was_counted_is_seen_and_forgotten_for_good(tmp_path: Path) -> None:
     async with a_crib(tmp_path, NAMES) as crib, asking(crib) as http:
         before = await search(http)
