@@ -101,7 +101,7 @@ async def _taking_turns(folder: Path, queries: Sequence[str], rounds: int) -> tu
     times: dict[str, list[list[float]]] = {arm: [] for arm in (*LOGGED, *SILENT)}
     tails: dict[str, list[float]] = {arm: [] for arm in times}
     async with open_toolcrib(Settings(data=folder), follow=False) as crib:
-        ways = {arm: crib.search for arm in LOGGED} | {arm: _silent(crib) for arm in SILENT}
+        ways = dict.fromkeys(LOGGED, crib.search) | {arm: _silent(crib) for arm in SILENT}
         for _ in range(rounds):
             for start in range(0, len(queries) - BLOCK + 1, BLOCK):
                 for arm in dice.permutation(list(ways)).tolist():

@@ -1,16 +1,11 @@
-"""Learning which tool to choose from logged bandit feedback, and whether off-policy estimates can be trusted.
+"""Learning which tool to choose from logged bandit feedback.
 
-    python -m benchmarks.which_tool [--passes 7] [--repetitions 100]
+    python -m benchmarks.which_tool [--passes 7]
 
 The log is simulated on toole's train queries through the product's own search (rl/data/bandit.py), in the profile that
 knows documents alone (`plain`): `hybrid` has an adapter of its own, learnt from the labels of these queries. What is
 trained here sees the log alone, and is tested on the test split. `unseen`: a fifth of the tools, with every query of
 theirs, is left out of the log and asked for in the test.
-
-`estimates`: the trained adapter's value on the train queries, estimated from logs of 10,000 steps that it was not
-trained on, against the true one. They are made with the adapter as a canary: it decides a tenth of the steps, retrieval
-the others, a twentieth of all is drawn at random; propensities are exact. `estimates_without_canary`: the same where
-only chance explores, a tenth of the steps. What the adapter prefers and retrieval ranks low is then hardly ever tried.
 """
 
 from __future__ import annotations
@@ -21,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +30,11 @@ from index.adapter.adapter import Adapter
 from index.adapter.evidence import Vectors
 from index.embedders.minilm import MiniLMEmbedder
 from index.evaluation.dataset import LabelledQuery, load_dataset
-from policy_client.ope.choices import Decision, Probabilities
-from policy_client.ope.estimators import Logged, doubly_robust, effective_sample_size
-from policy_client.ope.reward_model import cross_fitted
 from rl.adapter.fit import fit_adapter
-from rl.data.bandit import Behaviour, Labelled, logged
+from rl.data.bandit import Labelled, logged
 
 DEPTH = 30
-STEPS = 10_000
 FIFTH = 5
-
-CANARY = Behaviour(epsilon=0.05, canary=0.1)
 
 PROFILE = "plain"
 SEARCHED = CACHE / f"toole_{PROFILE}.npz"
@@ -55,7 +44,6 @@ SEARCHED = CACHE / f"toole_{PROFILE}.npz"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--passes", type=int, default=7, help="Times that every train query is asked.")
-    parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--split", default="test")
     asked = parser.parse_args()
     queries, vectors, embedder = asyncio.run(labelled_queries(("train", asked.split)))
@@ -65,22 +53,15 @@ def main() -> None:
     log = [decision for _ in range(asked.passes) for decision in logged(train, dice)]
     adapter = fit_adapter(log, vectors, embedder)
     trained_s = time.perf_counter() - began
-    plain, learnt = _success(test), _success(test, _choices(adapter, test, vectors))
+    plain, learnt = success(test), success(test, choices_of(adapter, test, vectors))
     print(json.dumps({"plain": plain, "learnt": learnt, "trained_s": trained_s}), flush=True)
     unseen = [_unseen(train, test, vectors, embedder, fold) for fold in range(FIFTH)]
     print(json.dumps(unseen), flush=True)
-    choices = _choices(adapter, train, vectors)
-    estimates = _estimates(train, choices, asked.repetitions, CANARY)
-    print(json.dumps(estimates), flush=True)
-    without = _estimates(train, choices, asked.repetitions, Behaviour())
-    print(json.dumps(without), flush=True)
     gain = 100 * (learnt - plain)
     unseen_gain = 100 * float(np.mean([one["learnt"] - one["plain"] for one in unseen]))
     promises = [
         Promise("which_tool_gain", gain, 20, " points", at_most=False),
         Promise("which_tool_gain_unseen", unseen_gain, 0, " points", at_most=False),
-        Promise("which_tool_dr_error_p95", 100 * estimates["error_p95"], 2, " points"),
-        Promise("which_tool_dr_coverage", estimates["coverage"], 0.9, at_most=False),
     ]
     details = {
         "logged_steps": len(log),
@@ -88,8 +69,6 @@ def main() -> None:
         "success@1": {PROFILE: plain, "adapter": learnt},
         "trained_s": trained_s,
         "unseen": unseen,
-        "estimates": estimates,
-        "estimates_without_canary": without,
     }
     finish("which_tool", promises, details, keep=asked.split == "test")
 
@@ -122,7 +101,7 @@ def _labelled(query: LabelledQuery, ids: Any, scores: Vectors) -> Labelled:
     return Labelled(query.text, candidates, tuple(candidate.tool_id in right for candidate in candidates))
 
 
-def _choices(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str, Vectors]) -> list[int]:
+def choices_of(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str, Vectors]) -> list[int]:
     """The place of the tool that the adapter puts first."""
     return [
         adapter.order(vectors[asked.query], [c.tool_id for c in asked.candidates], [c.score for c in asked.candidates])[
@@ -134,10 +113,10 @@ def _choices(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str
 
 def success_of(adapter: Adapter, queries: Sequence[Labelled], vectors: Mapping[str, Vectors]) -> float:
     """Share of the queries whose first tool, by the adapter, is right."""
-    return _success(queries, _choices(adapter, queries, vectors))
+    return success(queries, choices_of(adapter, queries, vectors))
 
 
-def _success(queries: Sequence[Labelled], choices: Sequence[int] | None = None) -> float:
+def success(queries: Sequence[Labelled], choices: Sequence[int] | None = None) -> float:
     """Share of the queries whose first tool is right; retrieval's own first where there are no choices."""
     return float(np.mean([asked.right[0 if choices is None else choices[n]] for n, asked in enumerate(queries)]))
 
@@ -153,7 +132,7 @@ def _unseen(
     adapter = fit_adapter([decision for _ in range(2) for decision in logged(before, dice)], vectors, embedder)
     asked = [query for query in test if _wants(query, new)]
     return {
-        "queries": len(asked), "plain": _success(asked), "learnt": _success(asked, _choices(adapter, asked, vectors)),
+        "queries": len(asked), "plain": success(asked), "learnt": success(asked, choices_of(adapter, asked, vectors)),
     }  # fmt: skip
 
 
@@ -166,55 +145,6 @@ def _without(asked: Labelled, tools: set[str]) -> Labelled:
     return replace(
         asked, candidates=tuple(asked.candidates[n] for n in kept), right=tuple(asked.right[n] for n in kept)
     )
-
-
-def _estimates(
-    queries: Sequence[Labelled], choices: Sequence[int], repetitions: int, behaviour: Behaviour
-) -> dict[str, float]:
-    """Doubly robust estimates of the adapter's value over these queries, each from a fresh log of 10,000 steps."""
-    truth = _success(queries, choices)
-    chosen = {asked.query: choice for asked, choice in zip(queries, choices, strict=True)}
-    dice = np.random.default_rng(1)
-    errors, covered, sizes, earned = [], [], [], []
-    for _ in range(repetitions):
-        sample = [queries[n] for n in dice.integers(len(queries), size=STEPS)]
-        log = _under(logged(sample, dice, behaviour, chosen), chosen)
-        estimate = doubly_robust(log)
-        errors.append(abs(estimate.value - truth))
-        covered.append(estimate.covers(truth))
-        sizes.append(effective_sample_size(log.weights))
-        earned.append(float(log.reward.mean()))
-    return {
-        "truth": truth,
-        **asdict(behaviour),
-        "logged_success": float(np.mean(earned)),
-        "steps": STEPS,
-        "repetitions": repetitions,
-        "mean_error": float(np.mean(errors)),
-        "error_p95": float(np.quantile(errors, 0.95)),
-        "largest_error": max(errors),
-        "within_2_points": float(np.mean(np.array(errors) <= 0.02)),
-        "coverage": float(np.mean(covered)),
-        "effective_sample_size": float(np.mean(sizes)),
-    }
-
-
-def _under(found: Sequence[Decision], chosen: Mapping[str, int]) -> Logged:
-    targets = [chosen[decision.query] for decision in found]
-    models = cross_fitted(found, [_all_on(t, decision) for t, decision in zip(targets, found, strict=True)])
-    return Logged(
-        reward=np.array([decision.reward for decision in found], dtype=float),
-        propensity=np.array([decision.propensity for decision in found], dtype=float),
-        target=np.array([float(t == decision.chosen) for t, decision in zip(targets, found, strict=True)]),
-        model=np.array([q[decision.chosen] for q, decision in zip(models, found, strict=True)]),
-        value=np.array([q[t] for q, t in zip(models, targets, strict=True)]),
-    )
-
-
-def _all_on(place: int, decision: Decision) -> Probabilities:
-    likely = np.zeros(len(decision.candidates))
-    likely[place] = 1.0
-    return likely
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -33,12 +33,13 @@ def evaluate(
     target: Annotated[str, typer.Option("--policy", help="greedy, uniform, or softmax:TEMPERATURE over the scores.")],
     floor: Annotated[float, typer.Option(help="Least effective sample size.")] = 100.0,
     mixed: Annotated[bool, typer.Option("--mixed", help="Take steps of several index versions together.")] = False,  # noqa: FBT002
+    near: Annotated[bool, typer.Option("--near", help="Embed the queries: better, 10 ms a query.")] = False,  # noqa: FBT002
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")] = False,  # noqa: FBT002
 ) -> None:
-    """What a policy would have earned on logged decisions (IPS, SNIPS, doubly robust), without running it."""
+    """What a policy would have earned on logged decisions (seven estimates, with intervals), without running it."""
     from rl.ope.command import evaluate_log, show  # noqa: PLC0415 - numpy, which no other command has to load
 
-    show(evaluate_log(log, target, floor=floor, mixed=mixed), as_json=as_json)
+    show(evaluate_log(log, target, floor=floor, mixed=mixed, near=near), as_json=as_json)
 
 
 @app.command()

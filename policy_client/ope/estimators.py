@@ -5,6 +5,12 @@ With w = pi(a|x) / p(a|x), reward r, a model q of the reward, and v(x) = sum_a p
     IPS    mean(w r)                     Horvitz and Thompson 1952
     SNIPS  sum(w r) / sum(w)             Swaminathan and Joachims 2015; interval by the delta method
     DR     mean(v + w (r - q))           Dudik, Langford and Li 2011; q must not have seen the steps it is used on
+    SNDR   mean(v) + sum(w (r - q)) / sum(w)   self-normalised; Thomas and Brunskill 2016 (WDR for one step)
+    Switch DR with w = 0 above a bound   Wang, Agarwal and Dudik 2017: there the model alone is believed
+    DRos   DR with l w / (w^2 + l)       Su, Dimakopoulou, Krishnamurthy and Dudik 2020, optimistic shrinkage
+
+Switch and DRos trade variance for a bias where the log hardly ever did what the policy would do. Here l = n / 10, so
+that the bias goes away as a log grows; n / 10 was chosen on a population of its own (docs/rl/off-policy.md).
 
 Effective sample size: (sum w)^2 / sum w^2 (Kish 1965). Below a floor nothing is estimated: a few steps with huge
 weights give a number and an interval, and both are wrong.
@@ -24,6 +30,8 @@ Vector = npt.NDArray[np.float64]
 
 Z95 = 1.959964
 FLOOR = 100.0
+SWITCH = 30.0
+SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,26 @@ def snips(logged: Logged) -> Estimate:
 
 def doubly_robust(logged: Logged) -> Estimate:
     return _mean("dr", logged.value + logged.weights * (logged.reward - logged.model))
+
+
+def self_normalised_dr(logged: Logged) -> Estimate:
+    """Interval by the delta method."""
+    weights, residuals = logged.weights, logged.reward - logged.model
+    mean = float((weights * residuals).sum() / weights.sum())
+    spread = logged.value - logged.value.mean() + weights * (residuals - mean) / weights.mean()
+    return _around("sndr", float(logged.value.mean()) + mean, spread)
+
+
+def switch_dr(logged: Logged) -> Estimate:
+    weights = np.where(logged.weights > SWITCH, 0.0, logged.weights)
+    return _mean("switch", logged.value + weights * (logged.reward - logged.model))
+
+
+def shrunk_dr(logged: Logged) -> Estimate:
+    """DRos. Its own interval knows nothing of the model's error; policy_client/ope/jackknife.py has one that does."""
+    bound = logged.reward.size * SHRINKAGE
+    weights = bound * logged.weights / (logged.weights**2 + bound)
+    return _mean("dros", logged.value + weights * (logged.reward - logged.model))
 
 
 def direct(logged: Logged) -> Estimate:

@@ -1,9 +1,9 @@
-"""A model of the reward of any candidate, for the doubly robust estimate: logistic regression on what a candidate shows
-and on how likely the evaluated policy makes it.
+"""A model of the reward of a candidate, for doubly robust estimates: logistic regression on what the candidate shows,
+on how likely the evaluated policy makes it, and on how the same tool did near the query.
 
-Fitted on what was logged as it is, such a model is right about what the log did, and wrong where it matters: about the
-choices of the policy that is evaluated. So every row counts by its importance weight, as if that policy had made the
-log (in the spirit of MRDR, Farajtabar, Chow and Ghavamzadeh 2018, which minimises the estimate's variance over models).
+Fitted on what was logged as it is, such a model is right about what the log did, and wrong where it matters: about
+the choices of the policy that is evaluated. So every row counts by its importance weight (in the spirit of MRDR,
+Farajtabar, Chow and Ghavamzadeh 2018), bounded low: with weights up to 100 a few lucky decisions were the whole model.
 
 Each decision is judged by a model that has not seen it, nor any other of its session (cross-fitting); otherwise the
 estimate's interval would be too narrow.
@@ -11,92 +11,95 @@ estimate's interval would be too narrow.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from domain.canonical import sha256_hex
+from domain.errors import InvalidInput
 from policy_client.logistic_regression import logistic, logistic_regression
 from policy_client.ope.choices import Decision, Probabilities
+from policy_client.ope.estimators import Logged
+from policy_client.ope.evidence import FOLDS, Evidence, Floats, Vectors, evidence
 
-FOLDS = 5
-MOST_WEIGHT = 100.0
-"""Bound of an importance weight in the fit: beyond it single decisions would be the whole model."""
+MOST_WEIGHT = 3.0
+"""Bound of an importance weight in the fit. Of 1, 3, 10, 30 and 100 on a population of its own (docs/rl/off-policy.md):
+from 3 down the choices of the evaluated policy are still judged without bias where the log seldom made them.
+"""
 
 _ANYWAY = 0.05  # what a decision counts that the policy would never have made
 _RIDGE = 1.0
-_PRIOR = 5.0  # decisions that a tool's mean reward is shrunk towards the general mean by
-
-Matrix = npt.NDArray[np.float64]
 
 
-def cross_fitted(found: Sequence[Decision], probabilities: Sequence[Probabilities], folds: int = FOLDS) -> list[Matrix]:
-    """Per decision the expected reward of each candidate, shape (candidates,), between 0 and 1. `probabilities`: of the
-    policy that is evaluated, one array per decision.
-    """
-    of_fold = np.array([_fold(number, decision, folds) for number, decision in enumerate(found)])
-    expected: list[Matrix] = [np.zeros(0)] * len(found)
-    for fold in range(folds):
-        taught, judged = np.flatnonzero(of_fold != fold).tolist(), np.flatnonzero(of_fold == fold).tolist()
-        model = RewardModel([found[n] for n in taught], [probabilities[n] for n in taught])
-        for n in judged:
-            expected[n] = model(found[n], probabilities[n])
-    return expected
+@dataclass(frozen=True, slots=True)
+class RewardModels:
+    """The models of a log under one policy, each fitted when it is asked for and kept."""
 
+    evidence: Evidence
+    _fitted: dict[frozenset[int], Floats] = field(default_factory=dict)
 
-class RewardModel:
-    """Fitted when made; without a decision it expects 1/2 of everything."""
+    @classmethod
+    def of(
+        cls,
+        found: Sequence[Decision],
+        probabilities: Sequence[Probabilities],
+        vectors: Mapping[str, Vectors] | None = None,
+    ) -> RewardModels:
+        return cls(evidence(found, probabilities, vectors))
 
-    def __init__(self, found: Sequence[Decision], probabilities: Sequence[Probabilities]) -> None:
-        rewards = np.array([decision.reward or 0.0 for decision in found])
-        self._mean = float(rewards.mean()) if rewards.size else 0.5
-        self._times = Counter(decision.tool_id for decision in found)
-        self._earned: Counter[str] = Counter()
-        for decision in found:
-            self._earned[decision.tool_id] += decision.reward or 0.0  # type: ignore[assignment]  # counts halves too
-        self._weights = np.zeros(0)
-        if found:
-            chosen = np.array([decision.chosen for decision in found])
-            rows = np.array([self._of_chosen(d, p) for d, p in zip(found, probabilities, strict=True)])
-            likely = np.array([p[at] for p, at in zip(probabilities, chosen, strict=True)])
-            importance = likely / np.array([decision.propensity or 1.0 for decision in found])
-            counted = np.minimum(importance, MOST_WEIGHT) + _ANYWAY
-            self._weights = logistic_regression(rows, rewards, ridge=_RIDGE, weights=counted / counted.mean())
+    def logged(self, without: int | None = None) -> Logged:
+        """What the estimators work on; `without`: as if the decisions of that fold had never been made.
 
-    def __call__(self, decision: Decision, probabilities: Probabilities) -> Matrix:
-        if not self._weights.size:
-            return np.full(len(decision.candidates), self._mean)
-        return logistic(self._features(decision, probabilities) @ self._weights)
-
-    def _features(self, decision: Decision, likely: Probabilities) -> Matrix:
-        """Shape (candidates, 9): 1, score, lead over the best other, 1 / rank, the tool's own mean reward; then the
-        policy's probability by itself and times score, lead and 1 / rank.
+        Raises InvalidInput when nothing is left.
         """
-        scores = np.array([candidate.score for candidate in decision.candidates])
-        ranks = np.empty(len(scores))
-        ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-        best = np.sort(scores)[-2:]
-        lead = scores - np.where(scores == best[-1], best[0], best[-1])
-        own = [self._of_tool(candidate.tool_id) - self._mean for candidate in decision.candidates]
-        shown = (scores, lead, 1 / ranks)
-        return np.column_stack([np.ones_like(scores), *shown, own, likely, *(likely * column for column in shown)])
+        pairs, fold = self.evidence.pairs, self.evidence.fold
+        kept = np.flatnonzero(fold != without) if without is not None else np.arange(len(fold))
+        if not kept.size:
+            raise InvalidInput("An interval needs decisions of more than one session.")
+        expected = self.expected(without)
+        value: Floats = np.zeros(len(fold))
+        np.add.at(value, pairs.of, pairs.likely * np.nan_to_num(expected))
+        chosen = pairs.logged[kept]
+        return Logged(
+            self.evidence.reward[kept], self.evidence.propensity[kept], pairs.likely[chosen], expected[chosen],
+            value[kept],
+        )  # fmt: skip
 
-    def _of_chosen(self, decision: Decision, likely: Probabilities) -> list[float]:
-        """The chosen candidate's row of `_features`, without making the others."""
-        scores = [candidate.score for candidate in decision.candidates]
-        mine = scores[decision.chosen]
-        best = sorted(scores)[-2:]
-        ahead = sum(1 for n, score in enumerate(scores) if score > mine or (score == mine and n < decision.chosen))
-        lead = mine - (best[0] if mine == best[-1] else best[-1])
-        shown = (mine, lead, 1 / (1 + ahead))
-        p = float(likely[decision.chosen])
-        return [1.0, *shown, self._of_tool(decision.tool_id) - self._mean, p, *(p * value for value in shown)]
+    def expected(self, without: int | None = None) -> Floats:
+        """Expected reward of every pair, shape (pairs,), nan for those of the fold that is left out."""
+        fold = self.evidence.fold[self.evidence.pairs.of]
+        expected = np.full(len(fold), np.nan)
+        for one in range(FOLDS):
+            if one != without:
+                unseen = frozenset({one} if without is None else {one, without})
+                which = np.flatnonzero(fold == one)
+                expected[which] = logistic(self.evidence.rows(which, unseen) @ self._weights(unseen))
+        return expected
 
-    def _of_tool(self, tool_id: str) -> float:
-        return float((self._earned[tool_id] + _PRIOR * self._mean) / (self._times[tool_id] + _PRIOR))
+    def _weights(self, unseen: frozenset[int]) -> Floats:
+        if unseen not in self._fitted:
+            taught = np.flatnonzero(~np.isin(self.evidence.fold, list(unseen)))
+            pairs = self.evidence.pairs.logged[taught]
+            rows = self.evidence.rows(pairs, unseen)
+            importance = self.evidence.pairs.likely[pairs] / self.evidence.propensity[taught]
+            counted = np.minimum(importance, MOST_WEIGHT) + _ANYWAY
+            weights = counted / counted.mean() if counted.size else counted
+            self._fitted[unseen] = logistic_regression(
+                rows, self.evidence.reward[taught], ridge=_RIDGE, weights=weights
+            )
+        return self._fitted[unseen]
 
 
-def _fold(number: int, decision: Decision, folds: int) -> int:
-    return int(sha256_hex(decision.session or str(number))[:8], 16) % folds
+def cross_fitted(found: Sequence[Decision], probabilities: Sequence[Probabilities]) -> list[Floats]:
+    """Per decision the expected reward of each candidate that was chosen or that the policy may choose, and 0 of the
+    others, which count for no estimate; shape (candidates,).
+    """
+    models = RewardModels.of(found, probabilities)
+    expected = iter(models.expected().tolist())
+    made = []
+    for decision, likely in zip(found, probabilities, strict=True):
+        counted = np.union1d(np.flatnonzero(likely > 0), [decision.chosen])
+        values = np.zeros(len(decision.candidates))
+        values[counted] = [next(expected) for _ in counted]
+        made.append(values)
+    return made

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from domain.errors import InvalidInput
-from index.embedders.minilm import MiniLMEmbedder
 from index.evaluation.dataset import read_tools
 from rl.adapter.fit import fit_adapter
 from rl.data.checks import require_one_version
 from rl.data.conversion import convert, write
 from rl.data.decisions import decisions
+from rl.data.embedding import embedded
 from rl.data.forest import Node, forest, judgements
 from rl.data.reading import Export, read_export
 from rl.exports.messages import Tools, dpo_rows, grpo_rows, sft_rows
 from rl.exports.tables import case_rows, graph_rows, tool_rows, transition_rows
 
-_BATCH = 128
 Judged = dict[str, float]
 
 FORMS: Mapping[str, Callable[[Export, list[Node], Judged, Tools], Iterable[dict[str, Any]]]] = {
@@ -64,18 +62,6 @@ def train_adapter(log: Path, out: Path, *, mixed: bool = False) -> int:
     found = [decision for decision in decisions(export.steps) if decision.reward is not None]
     facts = {"data": export.digest, "source": export.source, "decisions": len(found)}
     queries = list(dict.fromkeys(decision.query for decision in found))
-    version, vectors = asyncio.run(_embedded(queries))
+    version, vectors = embedded(queries)
     fit_adapter(found, vectors, version, facts).save(out)
     return len(found)
-
-
-async def _embedded(texts: list[str]) -> tuple[str, dict[str, Any]]:
-    embedder = MiniLMEmbedder()
-    try:
-        vectors: dict[str, Any] = {}
-        for start in range(0, len(texts), _BATCH):
-            batch = texts[start : start + _BATCH]
-            vectors |= dict(zip(batch, await embedder.embed(batch), strict=True))
-        return embedder.version, vectors
-    finally:
-        await embedder.close()

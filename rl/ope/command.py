@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from domain.errors import InvalidInput
 from policy_client.ope.choices import Decision
-from policy_client.ope.estimators import FLOOR, Logged, direct, doubly_robust, ips, require_overlap, snips
-from policy_client.ope.reward_model import cross_fitted
+from policy_client.ope.estimators import (
+    FLOOR,
+    direct,
+    doubly_robust,
+    ips,
+    require_overlap,
+    self_normalised_dr,
+    shrunk_dr,
+    snips,
+    switch_dr,
+)
+from policy_client.ope.evidence import Vectors
+from policy_client.ope.jackknife import Estimator, jackknifed
+from policy_client.ope.reward_model import RewardModels
 from rl.data.checks import require_decisions, require_one_version, require_propensities, require_rewards
 from rl.data.decisions import decisions
+from rl.data.embedding import embedded
 from rl.data.reading import read_export
 from rl.ope.targets import Target, target_named
 
+BY_WEIGHT = (ips, snips, doubly_robust, self_normalised_dr)
+BY_MODEL = ("switch", "dros", "dm")
+"""These trust the reward model where weights would be large, so their intervals have to know of its error."""
 
-def evaluate_log(path: Path, policy: str, *, floor: float = FLOOR, mixed: bool = False) -> dict[str, Any]:
-    """What is printed. Decisions that nobody judged are left out and counted. Raises InvalidInput."""
+ESTIMATORS: Mapping[str, Estimator] = {
+    "ips": ips, "snips": snips, "dr": doubly_robust, "sndr": self_normalised_dr, "switch": switch_dr,
+    "dros": shrunk_dr, "dm": direct,
+}  # fmt: skip
+
+
+def evaluate_log(
+    path: Path, policy: str, *, floor: float = FLOOR, mixed: bool = False, near: bool = False
+) -> dict[str, Any]:
+    """What is printed. `near`: embed the queries, and let the reward model look at what was chosen near each. Decisions
+    that nobody judged are left out and counted. Raises InvalidInput.
+    """
     target = target_named(policy)
     export = read_export(path)
     require_one_version(export.steps, mixed=mixed)
@@ -34,9 +59,12 @@ def evaluate_log(path: Path, policy: str, *, floor: float = FLOOR, mixed: bool =
         raise InvalidInput(
             f"None of the {len(found)} decisions was judged; POST /sessions/{{id}}/feedback says how one turned out."
         )
-    logged = logged_under(judged, target)
+    vectors = embedded([decision.query for decision in judged])[1] if near else None
+    models = models_under(judged, target, vectors)
+    logged = models.logged()
     effective = require_overlap(logged, floor)
-    estimates = [estimator(logged) for estimator in (ips, snips, doubly_robust, direct)]
+    estimates = [estimator(logged) for estimator in BY_WEIGHT]
+    estimates += jackknifed({name: ESTIMATORS[name] for name in BY_MODEL}, models).values()
     return {
         "log": {"digest": export.digest, "source": export.source, "steps": len(export.steps)},
         "policy": policy,
@@ -48,20 +76,14 @@ def evaluate_log(path: Path, policy: str, *, floor: float = FLOOR, mixed: bool =
     }
 
 
-def logged_under(found: Sequence[Decision], target: Target) -> Logged:
-    """The arrays of the estimators, with a cross-fitted reward model. Raises InvalidInput for what cannot be used."""
+def models_under(
+    found: Sequence[Decision], target: Target, vectors: Mapping[str, Vectors] | None = None
+) -> RewardModels:
+    """The models of the reward under a policy. Raises InvalidInput for what cannot be used."""
     require_decisions(found)
     require_propensities(found)
     require_rewards([decision.reward for decision in found])
-    probabilities = [target(decision) for decision in found]
-    models = cross_fitted(found, probabilities)
-    return Logged(
-        reward=np.array([decision.reward for decision in found], dtype=float),
-        propensity=np.array([decision.propensity for decision in found], dtype=float),
-        target=np.array([p[decision.chosen] for p, decision in zip(probabilities, found, strict=True)]),
-        model=np.array([q[decision.chosen] for q, decision in zip(models, found, strict=True)]),
-        value=np.array([float(p @ q) for p, q in zip(probabilities, models, strict=True)]),
-    )
+    return RewardModels.of(found, [target(decision) for decision in found], vectors)
 
 
 def show(result: dict[str, Any], *, as_json: bool) -> None:

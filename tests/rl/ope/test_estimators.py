@@ -19,7 +19,10 @@ from policy_client.ope.estimators import (
     effective_sample_size,
     ips,
     require_overlap,
+    self_normalised_dr,
+    shrunk_dr,
     snips,
+    switch_dr,
 )
 
 Model = npt.NDArray[np.float64]
@@ -45,7 +48,7 @@ def test_by_hand() -> None:
     assert math.isclose(effective_sample_size(log.weights), 2.5**2 / (0.25 + 4))
 
 
-@pytest.mark.parametrize("estimator", [ips, snips, doubly_robust])
+@pytest.mark.parametrize("estimator", [ips, snips, doubly_robust, self_normalised_dr, switch_dr])
 @pytest.mark.parametrize("model", [REWARDS, np.array([0.1, 0.1, 0.9])], ids=["right", "wrong"])
 def test_intervals_cover_the_truth_as_often_as_they_say_whatever_the_model(
     estimator: Callable[[Logged], Estimate], model: Model
@@ -53,6 +56,27 @@ def test_intervals_cover_the_truth_as_often_as_they_say_whatever_the_model(
     found: list[Estimate] = [estimator(a_log(seed, 1000, model)) for seed in range(200)]
     assert 0.90 <= np.mean([one.covers(TRUTH) for one in found]) <= 0.99
     assert abs(np.mean([one.value for one in found]) - TRUTH) < 0.01
+
+
+def test_what_shrinkage_believes_of_a_wrong_model_goes_away_as_the_log_grows() -> None:
+    wrong = np.array([0.1, 0.1, 0.9])
+    bias = [
+        abs(float(np.mean([shrunk_dr(a_log(seed, steps, wrong)).value for seed in range(100)])) - TRUTH)
+        for steps in (100, 1000, 10_000)
+    ]
+    assert bias[0] > 2 * bias[1] > 4 * bias[2]
+    assert np.mean([shrunk_dr(a_log(seed, 1000, REWARDS)).covers(TRUTH) for seed in range(200)]) >= 0.9
+
+
+def test_where_weights_are_huge_the_model_is_believed_by_switch_and_mostly_by_shrinkage() -> None:
+    """Two decisions, with weights of 1 and 100; the model says .5 of everything."""
+    log = Logged(*map(np.array, ([1.0, 1.0], [1.0, 0.01], [1.0, 1.0], [0.5, 0.5], [0.5, 0.5])))
+    assert math.isclose(doubly_robust(log).value, 0.5 + (0.5 + 50) / 2)
+    assert math.isclose(switch_dr(log).value, 0.5 + 0.5 / 2)
+    bound = 2 * 0.1
+    shrunk = [bound * weight / (weight**2 + bound) for weight in (1, 100)]
+    assert math.isclose(shrunk_dr(log).value, 0.5 + 0.5 * sum(shrunk) / 2)
+    assert math.isclose(self_normalised_dr(log).value, 0.5 + 0.5)
 
 
 def test_a_good_model_makes_the_doubly_robust_interval_shorter_than_that_of_weights_alone() -> None:

@@ -13,11 +13,10 @@ from domain.errors import InvalidInput
 from domain.trajectories import Step
 from gateway.cli.main import main
 from gateway.cli.rl import app as rl
-from policy_client.ope.reward_model import RewardModel, cross_fitted
+from policy_client.ope.reward_model import RewardModels
 from rl.cli import app
 from rl.data.decisions import decisions
 from rl.ope.command import evaluate_log
-from rl.ope.targets import softmax
 from tests.rl.logs import TOOLS, a_choice, a_judgement, written
 
 WORTH = {"a": 0.8, "b": 0.4, "c": 0.1}
@@ -65,7 +64,7 @@ def test_an_unknown_policy_is_refused(log: Path, policy: str) -> None:
 def test_the_command_prints_one_document_for_programs(log: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", "--log", str(log), "--policy", "softmax:0.5", "--json"])
     assert done.exit_code == 0, done.output
-    assert set(json.loads(done.output)["estimates"]) == {"ips", "snips", "dr", "dm"}
+    assert set(json.loads(done.output)["estimates"]) == {"ips", "snips", "dr", "sndr", "switch", "dros", "dm"}
 
 
 def test_the_rooms_command_stands_beside_the_gateways_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,14 +73,6 @@ def test_the_rooms_command_stands_beside_the_gateways_own(tmp_path: Path, monkey
         main()
     assert ended.value.code == 1
     assert "export" in {command.name or getattr(command.callback, "__name__", "") for command in rl.registered_commands}
-
-
-def test_the_reward_model_fits_the_rows_that_it_predicts_with() -> None:
-    found = decisions(a_log(30))
-    likely = [softmax(1.0)(decision) for decision in found]
-    model = RewardModel(found, likely)
-    for decision, p in zip(found, likely, strict=True):
-        assert np.allclose(model._features(decision, p)[decision.chosen], model._of_chosen(decision, p))
 
 
 def test_the_reward_model_is_right_about_the_evaluated_policy_s_choices_where_the_log_seldom_made_them() -> None:
@@ -94,5 +85,4 @@ def test_the_reward_model_is_right_about_the_evaluated_policy_s_choices_where_th
         reward = float(dice.random() < (0.3, 0.9)[chosen])
         found += decisions([step, a_judgement(number, reward)])
         likely.append(np.array([0.0, 1.0, 0.0]))
-    expected = cross_fitted(found, likely)
-    assert abs(np.mean([q[1] for q in expected]) - 0.9) < 0.05
+    assert abs(RewardModels.of(found, likely).logged().value.mean() - 0.9) < 0.05
