@@ -37,9 +37,36 @@ class Labelled:
     split: str
 
 
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Of the asked rows: the model's probability, the truth, and retrieval's best score. Of the learnt ones: their
+    features and truth.
+    """
+
+    guessed: Floats
+    truth: Labels
+    retrieval: Floats
+    rows: Floats
+    labels: Labels
+
+
 async def evaluate_need(
     dataset: Path, embedder: Embedder, cache: Path, progress: Progress, *, split: str = "test"
 ) -> dict[str, Any]:
+    """Closes `embedder`. Raises InvalidInput."""
+    predicted = await predict_need(dataset, embedder, cache, progress, split=split)
+    return {
+        "dataset": dataset.name,
+        "split": split,
+        "learnt_on": len(predicted.labels),
+        "queries": len(predicted.truth),
+        **_scores(predicted.guessed, predicted.truth),
+        "folds": _over_folds(predicted.rows, predicted.labels),
+        "retrieval_alone": {"auroc": auroc(predicted.retrieval, predicted.truth)},
+    }
+
+
+async def predict_need(dataset: Path, embedder: Embedder, cache: Path, progress: Progress, *, split: str) -> Predicted:
     """Closes `embedder`. Raises InvalidInput."""
     rows = list(read_rows(dataset / "need.jsonl", _labelled))
     learnt = [row for row in rows if row.split.startswith(LEARNT_ON) and not row.split.startswith(split)]
@@ -56,17 +83,18 @@ async def evaluate_need(
     own, requests, described = np.split(embedded, [len(texts), len(texts) + len(before)])
     table = features(texts, own, described, requests)
     before_rows, fresh = table[: len(learnt)], table[len(learnt) :]
-    labels, truth = _labels(learnt), _labels(asked)
-    guessed = NeedModel.fit(before_rows, labels)(fresh)
-    return {
-        "dataset": dataset.name,
-        "split": split,
-        "learnt_on": len(learnt),
-        "queries": len(asked),
-        **_scores(guessed, truth),
-        "folds": _over_folds(before_rows, labels),
-        "retrieval_alone": {"auroc": auroc(np.array([found[row.text].max() for row in asked]), truth)},
-    }
+    labels = _labels(learnt)
+    retrieval = np.array([found[row.text].max() for row in asked], dtype=np.float64)
+    return Predicted(NeedModel.fit(before_rows, labels)(fresh), _labels(asked), retrieval, before_rows, labels)
+
+
+def held_out(rows: Floats, labels: Labels) -> Floats:
+    """The probability of every row by a model that was fitted on the other folds."""
+    fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    guessed = np.zeros(len(labels))
+    for one in range(FOLDS):
+        guessed[fold == one] = NeedModel.fit(rows[fold != one], labels[fold != one])(rows[fold == one])
+    return guessed
 
 
 def requests_before(dataset: Path, texts: Sequence[str]) -> list[str]:
