@@ -19,7 +19,9 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -60,13 +62,10 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=100)
     wanted = parser.parse_args().repetitions
     asked = _asked()
-    tables: dict[str, dict[str, Any]] = {}
-    for name, behaviour in BEHAVIOURS.items():
-        tables[name] = {
-            str(steps): _measured(asked, behaviour, steps, wanted if steps == STEPS[-1] else min(FEWER, wanted))
-            for steps in STEPS
-        }
-        print(name, json.dumps(tables[name][str(STEPS[-1])], indent=1), flush=True)
+    with ProcessPoolExecutor(len(BEHAVIOURS)) as pool:
+        made = pool.map(partial(_table, asked, wanted), BEHAVIOURS.values())
+        tables = dict(zip(BEHAVIOURS, made, strict=True))
+    print(json.dumps({name: table[str(STEPS[-1])] for name, table in tables.items()}, indent=1), flush=True)
     _draw(tables)
     promises = []
     for name, table in tables.items():
@@ -87,6 +86,14 @@ def _asked() -> Asked:
     choices = choices_of(adapter, train, vectors)
     chosen = {query.query: choice for query, choice in zip(train, choices, strict=True)}
     return Asked(train, chosen, vectors, success(train, choices))
+
+
+def _table(asked: Asked, repetitions: int, behaviour: Behaviour) -> dict[str, Any]:
+    """By number of logged steps."""
+    few = min(FEWER, repetitions)
+    return {
+        str(steps): _measured(asked, behaviour, steps, repetitions if steps == STEPS[-1] else few) for steps in STEPS
+    }
 
 
 def _measured(asked: Asked, behaviour: Behaviour, steps: int, repetitions: int) -> dict[str, Any]:
