@@ -9,8 +9,8 @@ chance 5 %) and `chance` (retrieval 90 %, chance 10 %: what the evaluated policy
 hardly ever tried).
 
 Every estimate stands with its 95 % interval: of the normal distribution of its terms, and by leaving out tenths of the
-sessions (policy_client/ope/jackknife.py). What is promised is said of `dros` with the second. Draws docs/rl/off-policy.md's
-curves; logs shorter than the longest are repeated FEWER times.
+sessions (policy_client/ope/jackknife.py). What is promised is said of `dros` with the second. Draws the curves of
+docs/rl/off-policy.md; logs shorter than the longest are repeated FEWER times.
 """
 
 from __future__ import annotations
