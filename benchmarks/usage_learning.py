@@ -1,6 +1,6 @@
 """Need of a tool and next tool, as `toolcrib eval need` and `eval next-tool` measure them, with their pictures.
 
-    python -m benchmarks.usage_learning [need next-tool]
+    python -m benchmarks.usage_learning [need | next-tool]
 
 Draws the curves of docs/rl/need.md (ROC of the test requests; how often a tool was needed where the model, fitted on
 other folds of train and dev, said so with what probability) and of docs/rl/next-tool.md (hit@1 and hit@5 by set).
@@ -37,13 +37,13 @@ BINS = 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=["need", "next-tool"], default=["need", "next-tool"])
-    parts = parser.parse_args().parts
+    parser.add_argument("part", nargs="?", choices=["need", "next-tool"], help="One of both; none: both.")
+    wanted = parser.parse_args().part
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "toolcrib"  # the same picture has the same bytes
     promises: list[Promise] = []
     details: dict[str, Any] = {}
-    for part in dict.fromkeys(parts):
+    for part in (wanted,) if wanted else ("need", "next-tool"):
         measured, promised = asyncio.run(_need() if part == "need" else _next_tool())
         details[part] = measured
         promises += promised
