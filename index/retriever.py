@@ -27,6 +27,9 @@ from index.sparse import Bm25Encoder
 
 MAX_K = 100
 MAX_PREFIXED = 5
+Limits = tuple[int, int]
+"""Hits asked of a leg of the whole query, and of one of its clauses."""
+
 _EVERYWHERE = frozenset(spec.name for spec in DENSE_FIELDS)
 
 
@@ -78,17 +81,17 @@ class Retriever:
         profile = profile if self.learnt is not None else profile.unlearnt
         clock = clock or Clock()
         recalls = [Recall(query, (query, *clauses(query)) if profile.splits else (query,)) for query in request.queries]
-        vectors: dict[str, Vector] = {}
-        if profile.dense:
-            try:
-                vectors = await self._embed(recalls)
-            except EmbedderUnavailable:
-                profile = profile.lexical
+        limits = _limits(profile, request)
+        where = Filter(request.tenant, request.servers)
+        self._add_wordy(recalls, profile, limits)
+        # Words and names need no vector: they are looked up while the model runs.
+        vectors, _ = await asyncio.gather(self._embed(recalls, profile), self._ask(recalls, where))
+        if vectors is None:
+            profile, vectors = profile.lexical, {}
+            self._add_wordy(recalls, profile, limits)
         clock.lap("embed")
-        limit = max(profile.recall, request.k, request.depth)
-        for recall in recalls:
-            self._add_legs(recall, profile, vectors, limit)
-        await self._ask(recalls, Filter(request.tenant, request.servers))
+        self._add_dense(recalls, profile, vectors, limits)
+        await self._ask(recalls, where)
         clock.lap("recall")
         if profile.mix is Mix.LEARNT:
             await asyncio.gather(*(self._rescore(recall, vectors, request.tenant) for recall in recalls))
@@ -127,26 +130,46 @@ class Retriever:
             return None
         return self.learnt.mix if profile.adapter else self.learnt.plain
 
-    async def _embed(self, recalls: Sequence[Recall]) -> dict[str, Vector]:
-        """Every distinct text of the whole request, in one batch."""
+    async def _embed(self, recalls: Sequence[Recall], profile: Profile) -> dict[str, Vector] | None:
+        """Every distinct text of the whole request, in one batch; None without an embedder."""
+        if not profile.dense:
+            return {}
         texts = list(dict.fromkeys(text for recall in recalls for text in recall.texts))
-        return dict(zip(texts, await self._embedder.embed(texts), strict=True))
+        try:
+            return dict(zip(texts, await self._embedder.embed(texts), strict=True))
+        except EmbedderUnavailable:
+            return None
 
-    def _add_legs(self, recall: Recall, profile: Profile, vectors: Mapping[str, Vector], limit: int) -> None:
-        for number, text in enumerate(recall.texts):
-            for name in profile.dense:
-                recall.legs[number, name] = DenseLeg(name, vectors[text], limit)
-            terms = self._encoder.query(text) if profile.sparse else None
-            if terms is not None and terms.indices:
-                recall.legs[number, SPARSE] = SparseLeg(terms, limit)
-        if profile.names:
-            recall.legs.update({(0, stage): leg for stage, leg in _name_legs(mentions(recall.query), limit).items()})
+    def _add_wordy(self, recalls: Sequence[Recall], profile: Profile, limits: Limits) -> None:
+        for recall in recalls:
+            for number, text in enumerate(recall.texts):
+                terms = self._encoder.query(text) if profile.sparse else None
+                if terms is not None and terms.indices:
+                    recall.legs[number, SPARSE] = SparseLeg(terms, limits[number > 0])
+            if profile.names:
+                named = _name_legs(mentions(recall.query), limits[0])
+                recall.legs.update({(0, stage): leg for stage, leg in named.items()})
+
+    def _add_dense(
+        self, recalls: Sequence[Recall], profile: Profile, vectors: Mapping[str, Vector], limits: Limits
+    ) -> None:
+        for recall in recalls:
+            for number, text in enumerate(recall.texts):
+                for name in profile.dense:
+                    recall.legs[number, name] = DenseLeg(name, vectors[text], limits[number > 0])
 
     async def _ask(self, recalls: Sequence[Recall], where: Filter) -> None:
-        legs = [leg for recall in recalls for leg in recall.legs.values()]
-        answers = iter(await self._engine.search(legs, where))
-        for recall in recalls:
-            recall.found = {which: next(answers) for which in recall.legs}
+        """What was not asked yet."""
+        new = [(recall, which) for recall in recalls for which in recall.legs if which not in recall.found]
+        if new:
+            answers = await self._engine.search([recall.legs[which] for recall, which in new], where)
+            for (recall, which), hits in zip(new, answers, strict=True):
+                recall.found[which] = hits
+
+
+def _limits(profile: Profile, request: SearchRequest) -> Limits:
+    whole = max(profile.recall, request.k, request.depth)
+    return whole, min(whole, max(profile.of_clause, request.k))
 
 
 def _checked(request: SearchRequest, profiles: Mapping[str, Profile]) -> Profile:

@@ -80,11 +80,13 @@ class CatalogueReader:
         """Those that need no look into the store."""
         return {name: tool for name in names if (tool := self._tools.get((tenant, name))) is not None}
 
-    async def read_ahead(self) -> None:
-        """Read what is served and not remembered, up to CAPACITY, for when the store is away. Raises as it does."""
+    async def read_ahead(self, most: int = CAPACITY) -> None:
+        """Read what is served and not remembered, until `most` are: a search need not look into the store for them, not
+        even while it is away. Raises as it does.
+        """
         if self._unread is None:
             self._unread = {(server.tenant, server.slug) for server in await self._store.servers.everywhere()}
-        while self._unread and len(self._tools) < CAPACITY:
+        while self._unread and len(self._tools) < most:
             tenant, slug = self._unread.pop()
             with contextlib.suppress(ServerNotFound):
                 await self._read_server(tenant, slug)

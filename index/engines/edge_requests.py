@@ -93,23 +93,25 @@ def trial(manifest: EngineManifest, limit: int) -> list[edge.QueryRequest]:
     ]
 
 
-def query(leg: Leg, where: Filter, *, is_alone: bool = False) -> edge.QueryRequest:
-    """`is_alone`: no other tenant's points are stored, so that statistics over everything are this tenant's."""
+def query(leg: Leg, where: Filter, limit: int, *, is_alone: bool = False) -> edge.QueryRequest:
+    """`limit`: hits wanted, whatever the leg's own. `is_alone`: no other tenant's points are stored, so that statistics
+    over everything are this tenant's.
+    """
     visible = _conditions(where)
     match leg:
         case DenseLeg():
             nearest = edge.Query.Nearest(leg.vector.tolist(), using=leg.field)
-            return edge.QueryRequest(leg.limit, query=nearest, filter=_all(visible), params=_APPROXIMATE)
+            return edge.QueryRequest(limit, query=nearest, filter=_all(visible), params=_APPROXIMATE)
         case SparseLeg():
             terms = edge.SparseVector(list(leg.vector.indices), list(leg.vector.values))
             return edge.QueryRequest(
-                leg.limit,
+                limit,
                 query=edge.Query.Nearest(terms, using=SPARSE),
                 filter=_all(visible),
                 params=None if is_alone else _own_statistics(where),
             )
         case NameLeg():
-            return edge.QueryRequest(leg.limit, filter=_named(leg, visible))
+            return edge.QueryRequest(limit, filter=_named(leg, visible))
 
 
 def these(numbers: Sequence[int]) -> edge.Filter:
@@ -137,8 +139,8 @@ def rescoring_terms(points: edge.Filter, count: int, terms: Terms, *, is_alone: 
 
 
 def kind(leg: Leg) -> str:
-    """Legs of one kind differ only in their vector."""
-    return f"{DenseLeg.__name__} {leg.field} {leg.limit}" if isinstance(leg, DenseLeg) else type(leg).__name__
+    """Legs of one kind differ only in their vector, and dense ones in their limit."""
+    return f"{DenseLeg.__name__} {leg.field}" if isinstance(leg, DenseLeg) else f"{type(leg).__name__} {leg.limit}"
 
 
 def _own_statistics(where: Filter) -> edge.SearchParams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ SPARSE = "sparse"
 
 Id = TypeVar("Id", bound=Hashable)
 """What an engine knows a point by."""
+
+_TOOL, _SCORE = attrgetter("tool_id"), attrgetter("score")
 
 PAYLOAD = ["tool_id", "server"]
 """All that a search needs back; the rest of a tool is read from the store."""
@@ -39,8 +42,11 @@ def hit(payload: Mapping[str, Any] | None, score: float) -> Hit:
 
 
 def best_first(hits: Iterable[Hit]) -> list[Hit]:
-    """By falling score; ties by tool_id."""
-    return sorted(sorted(hits, key=attrgetter("tool_id")), key=attrgetter("score"), reverse=True)
+    """By falling score; ties by tool_id. Engines give them by falling score already, mostly without ties."""
+    falling = sorted(hits, key=_SCORE, reverse=True)
+    if all(one.score > other.score for one, other in pairwise(falling)):
+        return falling
+    return sorted(sorted(falling, key=_TOOL), key=_SCORE, reverse=True)
 
 
 def rows_of(vectors: Mapping[str, Matrix], terms: Terms | None) -> dict[str, int]:

@@ -35,40 +35,64 @@ def rank(
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The k best, and the nearest left out, as many as make `depth`. `mix`: what a profile of learnt weights needs."""
     stages: dict[str, Scores] = {stage: _by_hit(hits) for (number, stage), hits in recall.found.items() if number == 0}
-    if mix is not None:
-        stages |= _learnt(recall, mix, profile.coverage)
-    elif profile.cosines:
-        stages |= _cosines(recall, profile)
-    else:
-        stages |= _fixed(recall, profile)
     exact = stages.get(EXACT, {})
     included = {*stages.get(PHRASE, {}), *stages.get(PREFIX, {})}
     named = dict.fromkeys(exact, EXACT_BONUS) | dict.fromkeys(included - set(exact), 0.0)
-    final = weighted_sum([(1.0, stages[FUSED]), (1.0, named)])
+    shown = max(k + NEAREST, depth)
+    if mix is not None:
+        order, final, stages = _learnt(recall, mix, profile.coverage, named, stages)
+    else:
+        stages |= _cosines(recall, profile) if profile.cosines else _fixed(recall, profile)
+        final = weighted_sum([(1.0, stages[FUSED]), (1.0, named)])
+        order = ordered(final)
     servers = {hit.tool_id: hit.server for hits in recall.found.values() for hit in hits}
     candidates = [
         Candidate(tool_id, servers[tool_id], final[tool_id], {n: s[tool_id] for n, s in stages.items() if tool_id in s})
-        for tool_id in with_included(ordered(final), included, k)[: max(k + NEAREST, depth)]
+        for tool_id in with_included(order, included, k)[:shown]
     ]
     return tuple(candidates[:k]), tuple(candidates[k:])
 
 
-def _learnt(recall: Recall, mix: LearntMix, coverage: float) -> dict[str, Scores]:
-    """The learnt scores moved to [0, 1], and beside them the parts that they are the sum of."""
+def _learnt(
+    recall: Recall, mix: LearntMix, coverage: float, named: Scores, stages: Mapping[str, Scores]
+) -> tuple[Sequence[str], Scores, dict[str, Scores]]:
+    """The order, the scores it is by, and those of each stage: the learnt ones moved to [0, 1], and beside them the
+    parts that they are the sum of.
+    """
     adapted = (ADAPTED,) if ADAPTED in mix.marks else ()
     found = table(recall, (CONCAT, NAME, SPARSE, *adapted))
     if not found.tool_ids:
-        return {FUSED: {}}
+        return (), {}, {**stages, FUSED: {}}
     by_text = mix.scores(found)
-    parts: dict[str, Scores] = {WHOLE: _by_tool(found.tool_ids, by_text[0])}
+    parts = {WHOLE: by_text[0]}
+    total = by_text[0]
+    lost: Scores = {}
     if len(by_text) > 1:
-        parts[CLAUSES] = _by_tool(found.tool_ids, by_text[1:].max(axis=0))
-        behind = ~leading(by_text)
-        if coverage and behind.any():
-            parts[BEHIND] = _by_tool(np.array(found.tool_ids)[behind].tolist(), np.full(behind.sum(), -coverage))
-    fused = min_max(weighted_sum((1.0, scores) for scores in parts.values()))
-    exact = {stage: _by_tool(found.tool_ids, scores[0]) for stage, scores in recall.exact.items()}
-    return exact | parts | {FUSED: fused}
+        parts[CLAUSES] = by_text[1:].max(axis=0)
+        total = total + parts[CLAUSES]
+        behind = ~leading(by_text) if coverage else np.zeros(len(total), bool)
+        total = np.where(behind, total - coverage, total)
+        lost = dict.fromkeys(np.array(found.tool_ids)[behind].tolist(), -coverage)
+    fused = spread(total)
+    final = fused + np.array([named.get(tool_id, 0.0) for tool_id in found.tool_ids]) if named else fused
+    # Ties by tool_id: the ids are in their order.
+    order = [found.tool_ids[at] for at in np.argsort(-final, kind="stable").tolist()]
+    by_stage = {stage: scores[0] for stage, scores in recall.exact.items()} | parts | {FUSED: fused}
+    of_stages = {stage: _by_tool(found.tool_ids, scores) for stage, scores in by_stage.items()}
+    return order, _by_tool(found.tool_ids, final), {**stages, **of_stages, **({BEHIND: lost} if lost else {})}
+
+
+def spread(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`index.fusion.min_max` of an array.
+
+    >>> spread(np.array([3.0, 1.0])).tolist(), spread(np.array([2.0])).tolist()
+    ([1.0, 0.0], [1.0])
+    """
+    low, high = scores.min(), scores.max()
+    if high <= low:
+        return np.ones_like(scores)
+    moved: npt.NDArray[np.float64] = (scores - low) / (high - low)
+    return moved
 
 
 def leading(by_text: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
