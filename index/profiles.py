@@ -44,12 +44,14 @@ class Profile:
     @property
     def lexical(self) -> Profile:
         """What is left when there is no embedder."""
-        return replace(self, dense={}, cosines={}, sparse=1.0, mix=Mix.WEIGHTED, adapter=False, coverage=0.0)
+        plain = replace(self, dense={}, cosines={}, sparse=1.0, mix=Mix.WEIGHTED, adapter=False, coverage=0.0)
+        return replace(plain, of_clause=self.recall)
 
     @property
     def unlearnt(self) -> Profile:
         """What is left with an embedder that nothing was learnt for: the fixed weights."""
-        return replace(self, mix=Mix.WEIGHTED, adapter=False) if self.mix is Mix.LEARNT else self
+        fixed = replace(self, mix=Mix.WEIGHTED, adapter=False, of_clause=self.recall)
+        return fixed if self.mix is Mix.LEARNT else self
 
 
 COVERAGE = 0.7

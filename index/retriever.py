@@ -81,7 +81,7 @@ class Retriever:
         profile = profile if self.learnt is not None else profile.unlearnt
         clock = clock or Clock()
         recalls = [Recall(query, (query, *clauses(query)) if profile.splits else (query,)) for query in request.queries]
-        limits = _limits(profile, request)
+        limits = hits_asked(profile, request)
         where = Filter(request.tenant, request.servers)
         self._add_wordy(recalls, profile, limits)
         # Words and names need no vector: they are looked up while the model runs.
@@ -167,7 +167,8 @@ class Retriever:
                 recall.found[which] = hits
 
 
-def _limits(profile: Profile, request: SearchRequest) -> Limits:
+def hits_asked(profile: Profile, request: SearchRequest) -> Limits:
+    """Of a leg of the whole query, and of one of its clauses."""
     whole = max(profile.recall, request.k, request.depth)
     return whole, min(whole, max(profile.of_clause, request.k))
 

@@ -69,3 +69,19 @@ async def test_tools_that_are_shown_together_come_from_one_generation_also_befor
     assert {tool.entry.document.raw["description"] for tool in kept.values()} == {"Old."}  # whole, if not the newest
     assert [tool.entry.document.raw["description"] for tool in together.values()] == ["New."] * 2
     assert [tool.entry.document.raw["description"] for tool in again.values()] == ["New."] * 3
+
+
+async def test_what_was_read_ahead_is_found_without_a_store_and_no_more_than_asked_for(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path}/toolcrib.db")
+    for slug in ("files", "mail", "notes"):
+        await store.servers.add(a_server(slug))
+        await store.catalogue.apply(TENANT, slug, adding(a_tool("read", server=slug)), expected_generation=0, at=NOW)
+    reader = CatalogueReader(store)
+
+    await reader.read_ahead(2)
+    await store.close()
+
+    names = ["files__read", "mail__read", "notes__read"]
+    kept = reader.remembered(TENANT, names)
+    assert len(kept) == 2
+    assert (await reader.get_many(TENANT, list(kept))).keys() == kept.keys()

@@ -15,9 +15,9 @@ from index.engines.memory import MemoryEngine
 from index.fields import DENSE_FIELDS, FieldSpec
 from index.options import IndexOptions
 from index.ports import Matrix, SearchRequest
-from index.profiles import PROFILES, fields_of
+from index.profiles import OF_CLAUSE, PROFILES, fields_of
 from index.ranking.order import NEAREST, with_included
-from index.retriever import MAX_K
+from index.retriever import MAX_K, hits_asked
 from index.tool_index import ToolIndex
 from tests.index.samples import TENANT, document
 from tests.index.test_caching import DictCache
@@ -142,6 +142,21 @@ async def test_without_an_embedder_the_words_still_answer_and_the_ranking_says_s
 async def test_k_out_of_bounds_is_refused(k: int) -> None:
     with pytest.raises(InvalidInput, match="between 1 and 100"):
         await search(await index_of(), "anything", k=k)
+
+
+@pytest.mark.parametrize(
+    ("k", "depth", "whole", "clause"), [(5, 0, 50, OF_CLAUSE), (5, 90, 90, OF_CLAUSE), (70, 0, 70, 70)]
+)
+def test_a_clause_asks_for_fewer_hits_than_the_whole_query_but_never_for_fewer_than_are_wanted(
+    k: int, depth: int, whole: int, clause: int
+) -> None:
+    assert hits_asked(PROFILES["hybrid"], SearchRequest(TENANT, ("a",), k, depth=depth)) == (whole, clause)
+
+
+def test_fixed_weights_which_compare_a_clause_with_its_last_hit_ask_for_as_many_for_each() -> None:
+    hybrid = PROFILES["hybrid"]
+    asked = SearchRequest(TENANT, ("a",), 5)
+    assert hits_asked(hybrid.unlearnt, asked) == hits_asked(hybrid.lexical, asked) == (50, 50)
 
 
 async def test_k_may_exceed_what_there_is() -> None:
