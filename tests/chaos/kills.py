@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.report import Promise
 from domain.failpoints import NAMES
+from domain.tools import ToolState
+from store import tables
 from store.keyring import KEY_FILE, FileKeys
 from store.store import Store
 from tests.chaos.invariants import TENANT, assert_converged, untrue
@@ -128,7 +132,7 @@ async def die_and_rise(house: House, points: tuple[str, ...], random_kills: int,
                 await furnish(house, http)
                 kills += await die(house, gateway, http, point, chance.getrandbits(31))
         if point in IN_RECOVERY:
-            kills += await die_at_start(house, point)
+            kills += await die_at_start(house, point, store)
         ready, equal = f"ready {house.ready_s[-1]:.2f} s", f"equal {house.equal_s[-1]:.2f} s"
         print(f"  {number}/{len(plan)}: {ready}, {equal}, then killed at {point or 'random'}", flush=True)  # noqa: T201
     with serving(house.folder, **house.settings) as gateway:
@@ -207,8 +211,17 @@ async def approve(house: House, http: httpx2.AsyncClient) -> None:
         house.approved.update({review["tool_id"]: {review["proposed"]["description"]} for review in reviews})
 
 
-async def die_at_start(house: House, point: str) -> int:
-    """Start with the place armed; the start itself dies there."""
+async def die_at_start(house: House, point: str, store: Store) -> int:
+    """Start with the place armed; the start itself dies there. The record is what a backup from before a server was
+    listed leaves: its tools are in the index, and nothing in the change log says that they are not in the store.
+    """
+
+    async def forget(connection: AsyncConnection) -> None:
+        await connection.execute(
+            update(tables.TOOLS).where(tables.TOOLS.c.server == "s1").values(state=ToolState.REMOVED.value)
+        )
+
+    await store._database.transaction(forget)
     house.arm.write_text(point)
     try:
         with serving(house.folder, **house.settings) as gateway:
