@@ -123,6 +123,12 @@ class Spent:
             spent = after
         return len(sizes), spent
 
+    def calls_left(self, budget: Budget) -> float:
+        """The share of the calls allowed that is left; 1 where they have no bound."""
+        if budget.calls is None:
+            return 1.0
+        return max(0.0, 1.0 - self.calls / budget.calls) if budget.calls else 0.0
+
     def _require_tokens(self, budget: Budget) -> None:
         """A call whose result could not be handed out at all is not made."""
         if budget.tokens is not None and self.tokens >= budget.tokens:

@@ -16,7 +16,8 @@ Grouped by what the caller can do next; the class docstring is the default messa
     ├── Conflict                     look at the present state, then decide
     │   ├── NameTaken
     │   ├── DataFolderInUse
-    │   └── ToolChanged
+    │   ├── ToolChanged
+    │   └── PolicyRefused           show that it is better, or keep it in the shadow
     ├── Forbidden                    ask an admin
     │   └── BudgetExceeded           stop, or ask for a larger budget
     ├── UpstreamError                the upstream server's fault; others are not affected
@@ -147,6 +148,12 @@ class ToolChanged(Conflict):
     """The tool changed since it was found; search again to see its present form."""
 
     code = "tool_changed"
+
+
+class PolicyRefused(Conflict):
+    """The policy may not decide here; the sentence says what it lacks."""
+
+    code = "policy_refused"
 
 
 class Forbidden(ToolcribError):

@@ -31,16 +31,16 @@ class LogRules:
     queries: QueryText = QueryText.FULL
     arguments: bool = False  # whether the values of arguments are kept; their hash always is
     exploration: float = 0.0  # probability that a search shows one further tool, drawn at random
+    first_place: float = 0.0  # probability that the first of the tools that a search shows is drawn among them
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.retention_days) and self.retention_days > 0):
             raise InvalidInput(f"The log is kept for a number of days above 0, not {self.retention_days}.")
         if self.max_events < 1:
             raise InvalidInput(f"The log holds at least 1 event, not {self.max_events}.")
-        if not 0 <= self.exploration <= MOST_EXPLORATION:
-            raise InvalidInput(
-                f"Exploration is a probability between 0 and {MOST_EXPLORATION}, not {self.exploration}."
-            )
+        for name, share in (("Exploration", self.exploration), ("A drawn first place", self.first_place)):
+            if not 0 <= share <= MOST_EXPLORATION:
+                raise InvalidInput(f"{name} is a probability between 0 and {MOST_EXPLORATION}, not {share}.")
 
     @property
     def retention_s(self) -> float:

@@ -31,6 +31,8 @@ class Wakes(Protocol):
 
     def lease(self) -> None: ...
 
+    def policy(self) -> None: ...
+
 
 class Replicas:
     """`run` is the task. Notices are folded while one is worked on: a storm of them costs one look."""
@@ -53,6 +55,7 @@ class Replicas:
             NoticeKind.REQUEST: lambda _notice: wakes.request(),
             NoticeKind.ANSWER: lambda notice: wakes.answer(notice.subject),
             NoticeKind.LEASE: lambda _notice: wakes.lease(),
+            NoticeKind.POLICY: lambda _notice: wakes.policy(),
         }
         self._wakes = wakes
 
@@ -88,6 +91,7 @@ class Replicas:
     async def _look(self, heard: list[Notice]) -> None:
         if any(notice.kind is NoticeKind.MISSED for notice in heard):
             self._catalogue.forget_all()
+            self._wakes.policy()
         for notice in heard:
             if notice.kind in {NoticeKind.SERVER, NoticeKind.CATALOGUE}:
                 self._catalogue.forget(notice.tenant, notice.subject)

@@ -20,10 +20,11 @@ from gateway.flagged import FlaggedTools
 from gateway.freshness import Freshness
 from gateway.garbage import unhurried_collector
 from gateway.models import Embedders, Models, open_models, tool_texts
-from gateway.policy.fast_path import FastPath
+from gateway.policy.lifecycle import Lifecycle
 from gateway.policy.making import open_router
+from gateway.policy.parts import drawing, open_lifecycle, sources_of
 from gateway.policy.situations import Situations
-from gateway.policy.stage import PolicySearch, Regime, Sources
+from gateway.policy.stage import PolicySearch
 from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
@@ -35,7 +36,6 @@ from gateway.use_cases.catalogue import CAPACITY, CatalogueReader
 from gateway.use_cases.credentials import Credentials
 from gateway.use_cases.enrich import Enrich
 from gateway.use_cases.experience import Experiences
-from gateway.use_cases.exploration import ExploringSearch
 from gateway.use_cases.feedback import Feedback
 from gateway.use_cases.launches import Launches
 from gateway.use_cases.naming import Naming
@@ -101,6 +101,7 @@ class Toolcrib:
     results: Results
     experiences: Experiences
     policy: PolicySearch
+    lifecycle: Lifecycle
     search: Search
     call: Call
     feedback: Feedback
@@ -153,11 +154,13 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
         router = open_router(settings)
         stack.push_async_callback(router.aclose)
         crib = _wire(settings, store, index, models, router)
+        stack.push_async_callback(crib.lifecycle.aclose)
         stack.push_async_callback(crib.policy.aclose)
         stack.callback(crib.results.close)
         stack.push_async_callback(crib.authorizer.aclose)
         stack.push_async_callback(crib.pool.aclose)
         await crib.keeper.load()
+        await crib.lifecycle.load()
         await _warm(crib)
         crib.journal.start()
         stack.push_async_callback(crib.journal.close)
@@ -171,7 +174,7 @@ async def open_toolcrib(settings: Settings, *, follow: bool = True) -> AsyncIter
             background += [crib.keeper.run(), crib.recorded.run(), crib.flagged.run(), crib.experiences.run()]
             background.append(ServerDocuments(store, lambda: index.serving, is_on=settings.server_routing).run())
             background += [crib.policy.fast.run()] if crib.policy.fast is not None else []
-            background.append(_forget_history(store, settings.history_days))
+            background += [crib.lifecycle.run(), _forget_history(store, settings.history_days)]
         if follow:
             ahead = (CAPACITY, 0.0) if store.is_shared else (_AHEAD_OF_FILE, _READ_AHEAD_AFTER_S)
             background.append(_read_ahead(crib.catalogue, *ahead))
@@ -184,17 +187,16 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
     ordered, adapter = adapted(index, settings.adapter)
     freshness = Freshness(lambda: models.versioned(index.version) + adapter)
     keeper = LogKeeper(store, settings.log_rules)
-    situations, regime = Situations(), Regime(settings.policy_mode, settings.policy_share)
-    journal = Journal(store.events, freshness.versions, keeper.rules, situations.take)
-    catalogue = CatalogueReader(store)
+    situations, catalogue = Situations(), CatalogueReader(store)
+    standings, lifecycle = open_lifecycle(settings, store, router, tool_texts(catalogue))
+    journal = Journal(store.events, freshness.versions, keeper.rules, (situations.take, lifecycle.take))
     indexer = _indexer(store, index)
     recorded, flagged = RecordedSessions(store.events), FlaggedTools(store)
     experiences = Experiences(store, is_offered=settings.case_memory)
     offered = by_experience(settings, models.searcher(ordered, tool_texts(catalogue)), experiences, catalogue)
-    fast = FastPath(experiences.steps, catalogue) if settings.inertia else None
-    sources = Sources(tool_texts(catalogue), situations, experiences.known_records, fast)
-    policy = PolicySearch(staged(settings, offered, recorded, flagged), router, sources, regime, journal.record)
-    searcher = ExploringSearch(policy, lambda tenant: keeper.rules(tenant).exploration)
+    sources = sources_of(settings, catalogue, situations, experiences, keeper)
+    policy = PolicySearch(staged(settings, offered, recorded, flagged), standings, sources, journal.record)
+    searcher = drawing(policy, keeper)
     authorizer = Authorizer(store.credentials, client_metadata_url=settings.client_metadata_url)
     spool, sync_totals = _spool(settings), SyncTotals()
     pool = ServerPool(
@@ -218,7 +220,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         indexer=indexer,
         engine=engine,
         lead=lead,
-        replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead)),
+        replicas=Replicas(store, catalogue, freshness, pool, _Wakes(indexer, engine, lead, lifecycle)),
         schedule=schedule,
         journal=journal,
         keeper=keeper,
@@ -230,6 +232,7 @@ def _wire(settings: Settings, store: Store, index: LiveIndex, models: Models, ro
         results=results,
         experiences=experiences,
         policy=policy,
+        lifecycle=lifecycle,
         search=Search(searcher, catalogue, sessions, journal, freshness, SearchDefaults(settings.profile, settings.k)),
         call=Call(attempts, catalogue, sessions, results, journal, settings.call_timeout_s),
         feedback=Feedback(store, sessions, journal),
@@ -249,6 +252,7 @@ class _Wakes:
     indexer: Indexer
     syncs: ReplicatedSyncs
     lead: Leads
+    lifecycle: Lifecycle
 
     def index(self) -> None:
         self.indexer.wake()
@@ -261,6 +265,9 @@ class _Wakes:
 
     def lease(self) -> None:
         self.lead.look()
+
+    def policy(self) -> None:
+        self.lifecycle.look()
 
 
 def caps_of(settings: Settings) -> Caps:

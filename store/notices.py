@@ -35,6 +35,7 @@ class NoticeKind(StrEnum):
     REQUEST = "request"  # nothing: a sync is asked for
     ANSWER = "answer"  # the request that was answered
     LEASE = "lease"  # the lease that was given back
+    POLICY = "policy"  # nothing: a tenant's policy was promoted or rolled back
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0026"
+HEAD = "0050"
 """The newest revision in migrations/versions; a test keeps the two equal."""
 
 

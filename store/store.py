@@ -22,6 +22,7 @@ from store.log_rules import LogRulesRepository
 from store.migrate import migrate
 from store.notices import Notices
 from store.overlays import OverlayRepository
+from store.policies import PolicyRepository
 from store.questions import QuestionRepository
 from store.retention import Retention
 from store.runs import SyncRunRepository
@@ -57,6 +58,7 @@ class Store:
         self.sessions = SessionRepository(database)
         self.events = EventRepository(database)
         self.log_rules = LogRulesRepository(database)
+        self.policies = PolicyRepository(database)
         self.runs = SyncRunRepository(database)
         self.leases = LeaseRepository(database)
         self.notices = Notices(database)

@@ -233,6 +233,31 @@ LOG_RULES = Table(
     Column("rules", Text, nullable=False),  # JSON: the fields of domain.log_rules.LogRules that the tenant has set
 )
 
+POLICY_FILES = Table(
+    "policy_files",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("version", KEY, primary_key=True),
+    Column("name", KEY, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+POLICY_MOVES = Table(
+    "policy_moves",
+    METADATA,
+    Column("tenant", KEY, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("version", KEY, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("evidence", Text, nullable=False),  # JSON object
+    Column("reason", Text, nullable=False),
+    Column("restores", Integer, nullable=False),
+)
+
 SYNC_RUNS = Table(
     "sync_runs",
     METADATA,

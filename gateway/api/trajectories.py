@@ -37,6 +37,7 @@ class RulesBody(BaseModel):
     queries: QueryText | None = None
     arguments: bool | None = None
     exploration: float | None = None
+    first_place: float | None = None
 
 
 @router.get("/trajectories")

@@ -18,6 +18,7 @@ from gateway.cli import (
     evaluate_learnt,
     evaluate_memory,
     import_servers,
+    policies,
     review,
     rl,
     search,
@@ -55,6 +56,8 @@ evaluate.app.command("memory")(evaluate_memory.memory)
 evaluate.app.command("next-tool")(evaluate_learnt.next_tool)
 evaluate.app.command("need")(evaluate_learnt.need)
 app.add_typer(evaluate.app, name="eval")
+for move in (policies.promote, policies.rollback, policies.status):
+    rl.app.command()(move)
 app.add_typer(rl.app, name="rl")
 app.command("doctor")(doctor.doctor)
 

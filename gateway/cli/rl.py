@@ -54,6 +54,9 @@ class Changes:
     queries: Annotated[QueryText | None, typer.Option(help="What is kept of queries.")] = None
     arguments: Annotated[bool | None, typer.Option(help="Whether values of arguments are kept.")] = None
     exploration: Annotated[float | None, typer.Option(help="Probability of one further tool, at random.")] = None
+    first_place: Annotated[
+        float | None, typer.Option(help="Probability that the first of the tools shown is drawn among them.")
+    ] = None
 
 
 @app.command()

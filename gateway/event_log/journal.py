@@ -40,15 +40,15 @@ class Journal:
         sink: EventSink,
         versions: Callable[[], Versions],
         rules: Callable[[str], LogRules] = lambda _tenant: LogRules(),
-        listener: Callable[[Event], None] | None = None,
+        listeners: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         """`rules`: what may be written of a tenant's events; asked when they are, and before arguments are taken in.
-        `listener`: is told every event, as it is, before anything is written.
+        `listeners`: are told every event, as it is, before anything is written.
         """
         self._sink = sink
         self._versions = versions
         self.rules = rules
-        self._listener = listener
+        self._listeners = listeners
         self._pending: list[Event] = []
         self._coming: deque[tuple[Callable[[], Event], Versions]] = deque()
         self._last_of_session: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -105,8 +105,8 @@ class Journal:
         event = replace(event, versions=versions)
         if event.session_id is not None:
             event = self._linked(event, event.session_id)
-        if self._listener is not None:
-            self._listener(event)
+        for listener in self._listeners:
+            listener(event)
         if len(self._pending) >= CAPACITY:
             del self._pending[0]
             self.dropped += 1

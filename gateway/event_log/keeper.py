@@ -33,6 +33,10 @@ class LogKeeper:
     def rules(self, tenant: str) -> LogRules:
         return self._own.get(tenant, self._defaults)
 
+    def draws(self, tenant: str) -> bool:
+        """Whether searches draw their first place, so that policies can be judged by them."""
+        return self.rules(tenant).first_place > 0
+
     async def load(self) -> None:
         """Read what tenants have set. Raises StoreUnavailable."""
         stored = await self._store.log_rules.all()

@@ -28,6 +28,13 @@ class LogSettings(BaseSettings):
         description="Probability that a search shows one further tool at random, from which policies learn.",
     )
 
+    first_place: float = Field(
+        default=0.0,
+        ge=0,
+        le=MOST_EXPLORATION,
+        description="Probability that a search draws which of its tools stands first, by which policies are judged.",
+    )
+
     @property
     def log_rules(self) -> LogRules:
         return LogRules(
@@ -36,4 +43,5 @@ class LogSettings(BaseSettings):
             queries=self.log_queries,
             arguments=self.log_arguments,
             exploration=self.exploration,
+            first_place=self.first_place,
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from domain.circuit import Circuit, Patience
-from gateway.policy.settings import PolicyMode, PolicySettings
+from domain.policy_moves import PolicyMode
+from gateway.policy.settings import PolicySettings
 from policy_client.deciders.chat import ChatDecider
 from policy_client.deciders.embedded import EmbeddedDecider, open_policy
 from policy_client.deciders.rerank import RerankDecider

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-
-class PolicyMode(StrEnum):
-    """What a decision does to a search."""
-
-    OFF = "off"
-    SHADOW = "shadow"  # it is taken and logged, and changes nothing
-    CANARY = "canary"  # it counts in a share of the sessions, always the same ones
-    LIVE = "live"
+from domain.policy_moves import PolicyMode
 
 
 class PolicySettings(BaseSettings):

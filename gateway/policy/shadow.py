@@ -20,7 +20,7 @@ EVERY_S = 0.25
 MOST = 256
 """Rankings whose decision is still to come; of more, the oldest are left undecided."""
 
-Decide = Callable[[str, str | None, Ranking], Awaitable[tuple[Question, Decision]]]
+Decide = Callable[[SearchRequest, Ranking], Awaitable[tuple[Question, Decision]]]
 
 
 class Shadow:
@@ -59,7 +59,7 @@ class Shadow:
     async def _one(self, request: SearchRequest, ranking: Ranking) -> None:
         began = time.perf_counter()
         try:
-            question, decision = await self._decide(request.tenant, request.session_id, ranking)
+            question, decision = await self._decide(request, ranking)
         except (ModelUnavailable, StoreUnavailable):
             return  # the states of the back-ends say why
         self._record(_event(request, ranking, question, decision, (time.perf_counter() - began) * 1e3))

@@ -36,14 +36,13 @@ class Situation:
 
     @property
     def context(self) -> Mapping[str, float]:
-        """The scorer's numbers (policy_client.scorer_features.CONTEXT) that a session has."""
+        """The scorer's numbers (policy_client.scorer_features.CONTEXT) that a session's calls say."""
         last = self.calls[-1][1] if self.calls else ""
         return {
             "calls": math.log1p(self.called.total()),
             "failures": math.log1p(self.failed.total()),
             "last_ok": float(last == Outcome.OK),
             "last_failed": float(bool(last) and last != Outcome.OK),
-            "budget_left": 1.0,
             "searches": math.log1p(self.searches),
         }
 

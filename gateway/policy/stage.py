@@ -12,23 +12,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.candidates import Candidate, Ranking
-from domain.canonical import sha256_hex
 from domain.errors import ModelUnavailable, StoreUnavailable
 from domain.events import Event
 from gateway.policy.fast_path import FastPath
 from gateway.policy.questions import DEPTH, Records, question_of
-from gateway.policy.settings import PolicyMode
 from gateway.policy.shadow import Shadow
 from gateway.policy.situations import Situations
+from gateway.policy.standing import Standing, Standings
 from index.ports import SearchRequest
 from index.ranking.order import EXACT, NEAREST
 from index.rerank import UNTOUCHED, is_named, with_included, with_stage
 from index.searcher import Searcher
 from policy_client.decision import Decision, Question
-from policy_client.router import Router
 
 STAGE = "policy"
 DEGRADED = "policy"
+BUDGET_LEFT = "budget_left"
+"""The scorer's number of a session's budget (policy_client.scorer_features.CONTEXT)."""
 
 Texts = Callable[[str, Sequence[str]], Awaitable[Mapping[str, str]]]
 
@@ -41,42 +41,28 @@ class Sources:
     situations: Situations
     records: Callable[[str], Records]
     fast: FastPath | None = None  # decides before any policy is asked
-
-
-@dataclass(frozen=True, slots=True)
-class Regime:
-    """The mode, and for canary the share of the sessions in which the policy counts."""
-
-    mode: PolicyMode
-    share: float = 0.0
-
-    def counts_for(self, tenant: str, session_id: str | None) -> bool:
-        """Always the same for one session; where there is none, never, since it could not be told what followed."""
-        if self.mode is PolicyMode.LIVE:
-            return True
-        if self.mode is not PolicyMode.CANARY or session_id is None:
-            return False
-        return int(sha256_hex(f"{tenant}\n{session_id}")[:8], 16) / 2**32 < self.share
+    notes: Callable[[str], bool] = lambda _tenant: False  # whether a tenant's searches keep what a policy would see
 
 
 class PolicySearch:
     """A searcher around another one."""
 
     def __init__(
-        self, inner: Searcher, router: Router, sources: Sources, regime: Regime, record: Callable[[Event], object]
+        self, inner: Searcher, standings: Standings, sources: Sources, record: Callable[[Event], object]
     ) -> None:
         """`record`: takes the event of a decision that changed nothing."""
         self._inner = inner
-        self.router = router
+        self.standings = standings
         self._sources = sources
         self.fast = sources.fast
-        self.regime = regime
-        self._shadow = Shadow(self.decide, record)
+        self._shadow = Shadow(self._decide_in_shadow, record)
 
     async def search(self, request: SearchRequest) -> list[Ranking]:
         """As the inner one searches; some profiles are not touched."""
         fast = self.fast if self.fast is not None and self.fast.is_ready(request.tenant) else None
-        if (not self.router.backends and fast is None) or request.profile in UNTOUCHED:
+        standing, notes = self.standings.of(request.tenant), self._sources.notes(request.tenant)
+        idle = not standing.looks_on and standing.control is None and fast is None and not notes
+        if idle or request.profile in UNTOUCHED:
             return await self._inner.search(request)
         rankings = await self._inner.search(replace(request, depth=max(request.depth, DEPTH)))
         known = self._sources.situations.of(request.tenant, request.session_id)
@@ -86,35 +72,55 @@ class PolicySearch:
 
     async def _left(self, request: SearchRequest, rankings: Sequence[Ranking]) -> list[Ranking]:
         """What the policy orders, or looks at in its shadow."""
-        if self.router.backends and self.regime.counts_for(request.tenant, request.session_id):
-            return list(await asyncio.gather(*(self._ordered(request, ranking) for ranking in rankings)))
-        if self.router.backends and rankings:
+        standing = self.standings.of(request.tenant)
+        deciding = standing.deciding(request.tenant, request.session_id)
+        if deciding is not standing and standing.looks_on and rankings:
             self._shadow.take(request, rankings)
-        return [_shown(ranking, request, _all(ranking)) for ranking in rankings]
+        if deciding is None:
+            return [self._untouched(request, ranking) for ranking in rankings]
+        with deciding.used():
+            return list(await asyncio.gather(*(self._ordered(deciding, request, ranking) for ranking in rankings)))
+
+    def _untouched(self, request: SearchRequest, ranking: Ranking) -> Ranking:
+        """In retrieval's order; with what a policy would see, where the tenant wants policies to be judged by it."""
+        if self._sources.notes(request.tenant):
+            question = self._question(request, ranking, {})
+            numbers = {option.tool_id: option.features for option in question.options}
+            noted = [replace(one, stages={**one.stages, **numbers.get(one.tool_id, {})}) for one in _all(ranking)]
+            return replace(_shown(ranking, request, noted), context=question.context)
+        return _shown(ranking, request, _all(ranking))
 
     async def aclose(self) -> None:
         """Give up what nobody waits for."""
         await self._shadow.aclose()
 
     async def ask(self, request: SearchRequest) -> Decision:
-        """What it would do about a request of one query; nothing is logged and nothing changes. Raises as `decide`."""
+        """What it would do about a request of one query; nothing is logged and nothing changes. Raises as `_decide`."""
         ranking = (await self._inner.search(replace(request, depth=max(request.depth, DEPTH))))[0]
-        return (await self.decide(request.tenant, request.session_id, ranking))[1]
+        return (await self._decide_in_shadow(request, ranking))[1]
 
-    async def decide(self, tenant: str, session_id: str | None, ranking: Ranking) -> tuple[Question, Decision]:
+    async def _decide_in_shadow(self, request: SearchRequest, ranking: Ranking) -> tuple[Question, Decision]:
+        with self.standings.of(request.tenant).used() as standing:
+            return await self._decide(standing, request, ranking)
+
+    async def _decide(self, standing: Standing, request: SearchRequest, ranking: Ranking) -> tuple[Question, Decision]:
         """Raises ModelUnavailable, StoreUnavailable."""
-        found = [*ranking.candidates, *ranking.nearest][:DEPTH]
-        wanted = [one.tool_id for one in found] if self.router.reads_texts else []
-        texts = await self._sources.texts(tenant, wanted) if wanted else {}
-        situation = self._sources.situations.of(tenant, session_id)
-        question = question_of(ranking, situation, self._sources.records(tenant), texts)
-        return question, await self.router.decide(question)
+        router = standing.router
+        wanted = [one.tool_id for one in _all(ranking)[:DEPTH]] if router.reads_texts else []
+        texts = await self._sources.texts(request.tenant, wanted) if wanted else {}
+        question = self._question(request, ranking, texts)
+        return question, await router.decide(question)
 
-    async def _ordered(self, request: SearchRequest, ranking: Ranking) -> Ranking:
+    def _question(self, request: SearchRequest, ranking: Ranking, texts: Mapping[str, str]) -> Question:
+        situation = self._sources.situations.of(request.tenant, request.session_id)
+        question = question_of(ranking, situation, self._sources.records(request.tenant), texts)
+        return replace(question, context={**question.context, BUDGET_LEFT: request.calls_left})
+
+    async def _ordered(self, standing: Standing, request: SearchRequest, ranking: Ranking) -> Ranking:
         began = time.perf_counter()
         found = [*ranking.candidates, *ranking.nearest]
         try:
-            question, decision = await self.decide(request.tenant, request.session_id, ranking)
+            question, decision = await self._decide(standing, request, ranking)
         except (ModelUnavailable, StoreUnavailable):
             return replace(_shown(ranking, request, found), degraded=(*ranking.degraded, DEGRADED))
         ordered = _by(decision, question, found)

@@ -140,7 +140,10 @@ class Search:
         """
         started = time.perf_counter()
         session_id = ask.session_id
-        session = None if session_id is None else await self._sessions.check(principal, session_id)
+        session, calls_left = None, 1.0
+        if session_id is not None:
+            session, held = await self._sessions.glance(principal, session_id)
+            calls_left = held.spent.calls_left(session.budget)
         k = self._defaults.k if ask.k is None else ask.k
         request = SearchRequest(
             tenant=principal.tenant,
@@ -150,6 +153,7 @@ class Search:
             judge=True,
             adaptive=k is None,
             session_id=session_id,
+            calls_left=calls_left,
         )
         rankings = await self._index.search(request)
         answer = SearchAnswer(await self._hydrate(Filters(request.tenant, request.servers), rankings))
@@ -246,5 +250,6 @@ def _answer_record(item: Answer) -> dict[str, Any]:
         "candidates": [{"tool_id": c.tool_id, "score": c.score, "stages": c.stages} for c in ranking.candidates],
         "shown": [found.candidate.tool_id for found in item.found],
         "propensity": ranking.propensity,
-        **({"decided_by": ranking.decided_by, "context": ranking.context} if ranking.decided_by else {}),
+        **({"decided_by": ranking.decided_by} if ranking.decided_by else {}),
+        **({"context": ranking.context} if ranking.context or ranking.decided_by else {}),
     }

@@ -101,8 +101,11 @@ class Sessions:
         """A session that can be used, as far as this process knows without asking the store; a change of its memory
         finds out. Raises SessionNotFound, also for a session of somebody else.
         """
-        session, _ = await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
-        return session
+        return (await self.glance(principal, session_id))[0]
+
+    async def glance(self, principal: Principal, session_id: str) -> tuple[Session, ToolMemory]:
+        """As `check`, with the memory as it was when this process last saw it: good enough to decide by."""
+        return await self._store.sessions.known(principal.tenant, _owner(principal), session_id, steady_time())
 
     async def listing(self, principal: Principal, *, offset: int, limit: int) -> Sequence[tuple[Session, ToolMemory]]:
         return await self._store.sessions.list(

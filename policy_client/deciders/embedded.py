@@ -68,7 +68,7 @@ class EmbeddedDecider:
     name = NAME
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+        self.policy = policy
         self.version = version_of(policy.manifest)
         self.reads_texts = policy.manifest.kind == TEXT
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
@@ -76,7 +76,7 @@ class EmbeddedDecider:
 
     @property
     def manifest(self) -> Manifest:
-        return self._policy.manifest
+        return self.policy.manifest
 
     async def decide(self, question: Question) -> Decision:
         return await self.batches.answer(question)
@@ -86,7 +86,7 @@ class EmbeddedDecider:
         await asyncio.to_thread(self._worker.shutdown)
 
     async def _run(self, questions: Sequence[Question]) -> Sequence[Decision]:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self._policy.decide, questions, NAME)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self.policy.decide, questions, NAME)
 
 
 def open_policy(folder: Path) -> Policy:

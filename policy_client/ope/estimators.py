@@ -19,6 +19,7 @@ weights give a number and an interval, and both are wrong.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,24 @@ def snips(logged: Logged) -> Estimate:
 
 
 def doubly_robust(logged: Logged) -> Estimate:
-    return _mean("dr", logged.value + logged.weights * (logged.reward - logged.model))
+    return _mean("dr", doubly_robust_terms(logged))
+
+
+def doubly_robust_terms(logged: Logged) -> Vector:
+    """Shape (n,): what each step says of the policy's value; the estimate is their mean."""
+    return logged.value + logged.weights * (logged.reward - logged.model)
+
+
+def by_session(name: str, terms: Vector, sessions: Sequence[str]) -> Estimate:
+    """The mean of terms whose steps of one session go up and down together: deviations are summed by session before
+    they are squared (the cluster-robust variance, Liang and Zeger 1986).
+    """
+    value = float(terms.mean())
+    _, places = np.unique(np.asarray(sessions), return_inverse=True)
+    sums = np.bincount(places, weights=terms - value)
+    count = sums.size
+    half = Z95 * math.sqrt(count / max(count - 1, 1) * float((sums**2).sum())) / terms.size
+    return Estimate(name, value, value - half, value + half)
 
 
 def self_normalised_dr(logged: Logged) -> Estimate:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from domain.errors import InvalidInput
+from domain.budgets import Budget
+from domain.errors import InvalidInput, ToolcribError
 from domain.events import EventKind
 from domain.identity import LOCAL
+from domain.policy_moves import PolicyMode
 from domain.trajectories import StepKind, step_of
-from gateway.policy.settings import PolicyMode
 from gateway.settings import Settings
+from gateway.use_cases.call import Invocation
 from gateway.use_cases.search import Ask
+from gateway.use_cases.session_options import SessionOptions
 from gateway.wiring import Toolcrib, open_toolcrib
 from policy_client.deciders.chat import NAME as CHAT
 from policy_client.scorer_features import CANDIDATE
@@ -50,6 +53,17 @@ async def test_a_live_decision_is_in_the_log_with_what_the_scorer_saw(tmp_path: 
     assert {"retrieval", "lead", "success_rate", "policy"} <= set(step.candidates[0].stages)
     assert set(step.candidates[0].stages) & set(CANDIDATE)
     assert logged.event.body["answers"][0]["decided_by"].startswith("embedded scorer:")
+
+
+async def test_a_decision_sees_what_is_left_of_its_session_s_calls(tmp_path: Path) -> None:
+    async with open_toolcrib(Settings(data=tmp_path, policy_mode=PolicyMode.LIVE), follow=False) as crib:
+        await filled(crib)
+        session = await crib.sessions.open(LOCAL, SessionOptions(budget=Budget(calls=4)))
+        with pytest.raises(ToolcribError):  # its server is none; the call was begun and counts
+            await crib.call(LOCAL, Invocation("files__read", {}, session_id=session.id))
+        answer = await crib.search(LOCAL, Ask(("read a file",), k=3, session_id=session.id))
+
+    assert answer.answers[0].ranking.context["budget_left"] == 0.75
 
 
 async def test_an_answer_over_http_says_who_ordered_it(tmp_path: Path) -> None:

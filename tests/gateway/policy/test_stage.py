@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from domain.candidates import Candidate, Ranking
 from domain.errors import ModelUnavailable
 from domain.events import Event, EventKind
-from gateway.policy.settings import PolicyMode
+from domain.policy_moves import PolicyMode
 from gateway.policy.situations import Situations
-from gateway.policy.stage import DEGRADED, STAGE, PolicySearch, Regime, Sources
+from gateway.policy.stage import DEGRADED, STAGE, PolicySearch, Sources
+from gateway.policy.standing import Regime, Standing, Standings
 from index.ports import SearchRequest
 from index.ranking.order import EXACT
 from index.rerank import UNTOUCHED
@@ -67,7 +68,7 @@ def stage(
 ) -> PolicySearch:
     router = Router([BackEnd(decider or FakeDecider(), 1.0)])
     sources = Sources(texts, Situations(), lambda _tenant: {})
-    return PolicySearch(inner or Inner(), router, sources, Regime(mode), record)
+    return PolicySearch(inner or Inner(), Standings(Standing(router, Regime(mode))), sources, record)
 
 
 async def test_what_the_policy_prefers_comes_first_with_its_share_and_what_it_looked_at() -> None:
