@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from compose_spec import PyOptions
 
+from domain.policy_moves import PolicyMode
 from gateway.settings import Settings
 from tests.conftest import ROOT
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 SECRET_WORDS = ("PASSWORD", "KEY", "DATABASE_URL", "TOKEN")
 GATEWAYS = ("gateway-1", "gateway-2")
+POLICIES = {"gpu": "policy", "vllm": "vllm"}
+"""Profile -> its service; deploy/PROFILE.env has its values."""
 
 
 def parsed(text: str = COMPOSE) -> dict[str, Any]:
@@ -30,7 +33,7 @@ SERVICES: dict[str, dict[str, Any]] = parsed()["services"]
 
 
 def test_the_compose_file_is_valid_and_an_invalid_one_is_refused() -> None:
-    assert set(SERVICES) == {"proxy", "postgres", "qdrant", *GATEWAYS}
+    assert set(SERVICES) == {"proxy", "postgres", "qdrant", *GATEWAYS, *POLICIES.values()}
     with pytest.raises(ValueError, match="sometimes"):
         parsed(COMPOSE.replace("restart: unless-stopped", "restart: sometimes"))
 
@@ -60,10 +63,11 @@ def test_every_secret_and_volume_is_declared_and_used_and_every_file_is_outside_
         for secret in service.get("secrets", [])
     }
     assert used == set(whole["secrets"])
-    ignored = subprocess.run(["git", "check-ignore", "-q", "deploy/secrets/any"], check=False, cwd=ROOT)
-    assert ignored.returncode == 0
+    for folder in ("secrets", "policy", "weights"):
+        ignored = subprocess.run(["git", "check-ignore", "-q", f"deploy/{folder}/any"], check=False, cwd=ROOT)
+        assert ignored.returncode == 0
     volumes = {str(volume).partition(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
-    assert volumes - {"./deploy/nginx.conf"} == set(whole["volumes"])
+    assert {name for name in volumes if not name.startswith("./")} == set(whole["volumes"])
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in GATEWAYS])
@@ -95,11 +99,40 @@ def test_the_secrets_of_a_gateway_are_settings(tmp_path: Path) -> None:
     assert settings.qdrant_api_key is not None
 
 
+@pytest.mark.parametrize(("profile", "name"), POLICIES.items())
+def test_a_policy_starts_with_its_profile_alone_on_a_gpu_and_only_gateways_reach_it(profile: str, name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["profiles"] == [profile]
+    assert service["networks"] == ["inside"]
+    assert [one["capabilities"] for one in service["deploy"]["resources"]["reservations"]["devices"]] == [["gpu"]]
+    assert all(str(volume).endswith(":ro") for volume in service["volumes"])
+
+
+@pytest.mark.parametrize(("profile", "name"), POLICIES.items())
+def test_the_values_of_a_profile_are_settings_that_reach_the_gateways_and_name_its_service(
+    profile: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "deploy" / f"{profile}.env").read_text().splitlines()
+    values = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    for key, value in values.items():
+        monkeypatch.setenv(key, value)
+    settings = Settings(data=tmp_path)
+    [address] = [one for one in (settings.policy_url, settings.policy_chat_url) if one is not None]
+    port = SERVICES[name]["command"][SERVICES[name]["command"].index("--port") + 1]
+
+    assert values.pop("COMPOSE_PROFILES") == profile
+    assert set(values) <= set(SERVICES["gateway-1"]["environment"]) & set(SERVICES["gateway-2"]["environment"])
+    assert settings.policy_mode is PolicyMode.SHADOW
+    assert address.get_secret_value().startswith(f"http://{name}:{port}")
+
+
 def test_the_linter_finds_nothing_in_the_dockerfile_and_something_in_a_bad_one(tmp_path: Path) -> None:
     bad = tmp_path / "Dockerfile"
     bad.write_text("FROM debian\nRUN apt-get install curl\n")
 
     assert lint(ROOT / "Dockerfile").stdout == ""
+    assert lint(ROOT / "deploy" / "Dockerfile.policy").stdout == ""
     assert "DL3006" in lint(bad).stdout
 
 
@@ -112,7 +145,9 @@ def test_the_dockerfile_has_two_stages_and_ends_as_somebody_else_than_root() -> 
 
 
 def test_the_image_is_made_of_every_room_and_nothing_else_is_sent_to_the_builder() -> None:
-    copied = {line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")}
+    made = [ROOT / "Dockerfile", ROOT / "deploy" / "Dockerfile.policy"]
+    lines = [{line for line in file.read_text().splitlines() if line.startswith("COPY ")} for file in made]
+    copied = {line.split()[1] for line in lines[0] & lines[1]}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     rooms = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
