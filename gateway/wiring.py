@@ -22,9 +22,9 @@ from gateway.garbage import unhurried_collector
 from gateway.models import Embedders, Models, open_models, tool_texts
 from gateway.policy.lifecycle import Lifecycle
 from gateway.policy.making import open_router
-from gateway.policy.parts import drawing, open_lifecycle, sources_of
 from gateway.policy.situations import Situations
 from gateway.policy.stage import PolicySearch
+from gateway.policy_parts import drawing, open_lifecycle, sources_of
 from gateway.recorded_sessions import RecordedSessions
 from gateway.replicas import Replicas
 from gateway.sealing_keys import sealing_keys
