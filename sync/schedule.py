@@ -29,7 +29,8 @@ class Syncs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often. Seconds; `jitter` is the share by which each poll may be earlier or later.
+    """How often. Seconds; `jitter` is the share by which each poll may be earlier. None is later: what a server does not
+    announce is found within `poll_s`.
 
     A server that says how long its list is good for is polled after that time, within bounds around `poll_s`: none
     can have us ask it without pause, or leave it alone for good.
@@ -121,7 +122,7 @@ class SyncSchedule:
             ttl_s, failures = await self._sync(key, trigger, failures)
         while True:
             pause = self._pace.until_next(ttl_s, failures)
-            await self._sleep(pause * (1 + self._pace.jitter * (2 * self._chance() - 1)))
+            await self._sleep(pause * (1 - self._pace.jitter * self._chance()))
             ttl_s, failures = await self._sync(key, "poll", failures)
 
     async def _window(self, key: Key) -> None:
