@@ -29,8 +29,8 @@ class Syncs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often. Seconds; `jitter` is the share by which each poll may be earlier. None is later: what a server does not
-    announce is found within `poll_s`.
+    """How often. Seconds; `jitter` is the share by which each poll may be earlier. None is later: what a server does
+    not announce is found within `poll_s`.
 
     A server that says how long its list is good for is polled after that time, within bounds around `poll_s`: none
     can have us ask it without pause, or leave it alone for good.

@@ -39,8 +39,8 @@ SERVERS, TOOLS = 10, 20
 DOWN_S = 60.0
 PAUSE_S = 0.1
 READ_AHEAD_S = 6.0
-"""Until what changed is read ahead again, as it is for what has not changed: a database that leaves a moment later leaves
-tools behind that nobody has read."""
+"""Until what changed is read ahead again, like what has not changed: a database that leaves before that leaves tools
+behind that nobody has read."""
 CALLED = "s1__read_file_0"
 
 
