@@ -52,6 +52,15 @@ class World:
         rounds = -(-searches // (AGENTS * _PER_SESSION))
         await asyncio.gather(*(self._agent(rounds) for _ in range(AGENTS)))
 
+    async def until(self, done: asyncio.Event) -> None:
+        """Search and call, AGENTS at once, until it is set."""
+
+        async def agent() -> None:
+            while not done.is_set():
+                await self._agent(1)
+
+        await asyncio.gather(*(agent() for _ in range(AGENTS)))
+
     async def _agent(self, rounds: int) -> None:
         for _ in range(rounds):
             session = (await self._post("/sessions", {}))["id"]
@@ -90,7 +99,7 @@ async def run(*, full: bool) -> list[Promise]:
         other = keep_linear(Path(folder) / "other", {"retrieval": -2.0}, features="of-another-version")
         async with world() as agents:
             promises = await _gate(agents, policies, other, 2400 if full else 1200)
-            promises.append(await _under_load(agents, policies["contrary"], 40 if full else 12))
+            promises.append(await _under_load(agents, policies["contrary"], 20 if full else 8))
             promises.append(await _regression(agents))
     return [*promises, *_monitor()]
 
@@ -121,11 +130,13 @@ async def _gate(agents: World, policies: dict[str, Path], other: Path, searches:
 async def _under_load(agents: World, policy: Path, rounds: int) -> Promise:
     """Rolled back and promoted again while all agents search and call; live at its end."""
     agents.asked = agents.failed = 0
-    load = asyncio.create_task(agents.sessions(rounds * AGENTS * _PER_SESSION))
+    done = asyncio.Event()
+    load = asyncio.create_task(agents.until(done))
     moves = []
     for _ in range(rounds):
         moves.append((await agents.rollback()).status_code)
         moves.append((await agents.promote(policy, "live")).status_code)
+    done.set()
     await load
     print(f"  {len(moves)} moves during {agents.asked} requests", flush=True)  # noqa: T201
     return Promise("requests_failed_during_promote_and_rollback", agents.failed + sum(one != 200 for one in moves), 0)
