@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections import OrderedDict
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domain.canonical import JsonObject
-from domain.errors import ServerNotFound, StoreUnavailable
+from domain.errors import ServerNotFound, StoreUnavailable, ToolcribError
 from domain.names import SEPARATOR
 from domain.servers import UpstreamServer
 from domain.tokens import BYTES_PER_TOKEN, estimate_tokens
@@ -88,8 +87,13 @@ class CatalogueReader:
             self._unread = {(server.tenant, server.slug) for server in await self._store.servers.everywhere()}
         while self._unread and len(self._tools) < most:
             tenant, slug = self._unread.pop()
-            with contextlib.suppress(ServerNotFound):
+            try:
                 await self._read_server(tenant, slug)
+            except ServerNotFound:
+                continue
+            except ToolcribError:
+                self._unread.add((tenant, slug))  # it is as unread as before
+                raise
 
     async def _read_server(self, tenant: str, slug: str) -> None:
         await self.server(tenant, slug)
