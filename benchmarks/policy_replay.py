@@ -1,12 +1,13 @@
 """The policy end to end: recorded sessions replayed through a whole gateway, with real MCP servers behind it.
 
-    python -m benchmarks.policy_replay DATASETS [--text] [--sets api-bank tau2-retail-airline]
+    python -m benchmarks.policy_replay DATASETS [--text] [--keep DIR] [--sets api-bank tau2-retail-airline]
 
 Sessions of the train and dev splits are replayed first: what is learnt comes from the log they leave. Then every test
 session is replayed once per row, on a copy of that log: at each step the agent searches with the last words of its user
 and calls the tool that was called. Statistics are frozen meanwhile. Case memory and outcome-aware ranking are off.
 With --text, a text policy is trained on that log by `toolcrib rl train` and asked at `toolcrib rl serve`, both of the
-environment that TOOLCRIB_RL_PYTHON names; `make policy ARGS=replay N=full` sets it.
+environment that TOOLCRIB_RL_PYTHON names; `make policy ARGS=replay N=full` sets it. That takes a while, so --keep names
+a folder where what was learnt stays, and is found by the next run.
 
 - availability: the right tool is in the session's memory when it is called for.
 - success@1: it is the first that the search answered.
@@ -31,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.replayed_log import UNNAMED, id_of, serving_text, train_text
+from benchmarks.replayed_log import UNNAMED, id_of, kept_metrics, serving_text, train_text
 from benchmarks.report import Promise, finish
 from domain.identity import LOCAL
 from gateway.policy.fast_path import STAGE as INERTIA
@@ -40,6 +41,9 @@ from index.evaluation.recorded_sessions import RecordedSession, RecordedSessions
 from tests.gateway.turncoats import Turncoats, turncoats
 
 SETS = ("api-bank", "tau2-retail-airline")
+COMPLETE = "complete"
+"""File in the folder of a log that has all that there is to learn from."""
+
 K = 5
 ROUNDS = 10_000
 ANSWERED = 0.25
@@ -81,18 +85,23 @@ def main() -> None:
     parser.add_argument("datasets", type=Path)
     parser.add_argument("--text", action="store_true", help="Train a text policy on the log, and ask it.")
     parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--keep", type=Path, help="Folder for what is learnt; what is there is not learnt again.")
     asked = parser.parse_args()
-    promises, details = asyncio.run(replayed(asked.datasets, asked.sets, text=asked.text))
+    promises, details = asyncio.run(replayed(asked.datasets, asked.sets, text=asked.text, keep=asked.keep))
     print(json.dumps(details, indent=1))
-    finish("policy_replay", promises, {"k": K, "sets": details})
+    finish("policy_replay_text" if asked.text else "policy_replay", promises, {"k": K, "sets": details})
 
 
-async def replayed(datasets: Path, sets: Sequence[str], *, text: bool) -> tuple[list[Promise], dict[str, Any]]:
+async def replayed(
+    datasets: Path, sets: Sequence[str], *, text: bool, keep: Path | None = None
+) -> tuple[list[Promise], dict[str, Any]]:
     """What is promised of inertia, and the table of each set."""
     details: dict[str, Any] = {}
     promises: list[Promise] = []
     for name in sets:
-        ends, learnt = await _measure(load_recorded_sessions(datasets / name), text=text)
+        data = load_recorded_sessions(datasets / name)
+        with tempfile.TemporaryDirectory(prefix="toolcrib-replay-") as place:
+            ends, learnt = await _measure(data, keep / name if keep else Path(place), text=text)
         details[name] = _table(ends)
         gained = details[name]["+ inertia"]["success@1 - plain retrieval"]
         promises += [
@@ -105,27 +114,36 @@ async def replayed(datasets: Path, sets: Sequence[str], *, text: bool) -> tuple[
     return promises, details
 
 
-async def _measure(data: RecordedSessions, *, text: bool) -> tuple[dict[str, Ends], dict[str, Any]]:
+async def _measure(data: RecordedSessions, place: Path, *, text: bool) -> tuple[dict[str, Ends], dict[str, Any]]:
     """Where each row's steps ended, and the metrics of the text policy's training."""
-    with tempfile.TemporaryDirectory(prefix="toolcrib-replay-") as place:
-        learnt = Path(place) / "learnt"
-        learnt.mkdir()
-        async with turncoats(learnt, **OFF) as crib:
-            await _register(crib, data.tools)
-            for session in (*data.of("train"), *data.of("dev")):
-                await _replay(crib, data, session)
-            await crib.crib.journal.flush()
-        taught = train_text(learnt / "data", data.tools, Path(place) / "text") if text else {}
-        ends: dict[str, Ends] = {}
-        with serving_text(Path(place) / "text") if text else nullcontext() as asking:
-            for number, (row, settings) in enumerate(rows(asking).items()):
-                folder = Path(place) / str(number)
-                shutil.copytree(learnt, folder)
-                async with _ready(folder, settings) as crib:
-                    ends[row] = {one.session_id: await _replay(crib, data, one) for one in data.of("test")}
-                shutil.rmtree(folder)
+    learnt = place / "learnt"
+    if not (learnt / COMPLETE).exists():
+        shutil.rmtree(learnt, ignore_errors=True)
+        await _learn(data, learnt)
+    taught: dict[str, Any] = {}
+    if text:
+        taught = kept_metrics(place / "text") or train_text(learnt / "data", data.tools, place / "text")
+    ends: dict[str, Ends] = {}
+    with serving_text(place / "text") if text else nullcontext() as asking:
+        for number, (row, settings) in enumerate(rows(asking).items()):
+            folder = place / str(number)
+            shutil.copytree(learnt, folder)
+            async with _ready(folder, settings) as crib:
+                ends[row] = {one.session_id: await _replay(crib, data, one) for one in data.of("test")}
+            shutil.rmtree(folder)
     ends[ORACLE] = {name: [StepEnd(True, True, 1, False)] * len(steps) for name, steps in ends[PLAIN].items()}
     return ends, taught
+
+
+async def _learn(data: RecordedSessions, folder: Path) -> None:
+    """The sessions of train and dev."""
+    folder.mkdir(parents=True)
+    async with turncoats(folder, **OFF) as crib:
+        await _register(crib, data.tools)
+        for session in (*data.of("train"), *data.of("dev")):
+            await _replay(crib, data, session)
+        await crib.crib.journal.flush()
+    (folder / COMPLETE).touch()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +28,18 @@ def id_of(tool: LabelledTool) -> str:
     return tool_id_for(tool.server or UNNAMED, tool.document.name)
 
 
+def kept_metrics(place: Path) -> dict[str, Any]:
+    """Of the text policy that an earlier run left there; empty where there is none."""
+    manifest = place / "policy" / "manifest.json"
+    return dict(json.loads(manifest.read_text(encoding="utf-8"))["metrics"]) if manifest.exists() else {}
+
+
 def train_text(data: Path, tools: Sequence[LabelledTool], place: Path) -> dict[str, Any]:
     """The text policy in `place / "policy"`, trained on the log of the gateway whose data folder is `data`.
 
     `toolcrib rl export`, then `toolcrib rl train --policy text`, in processes. Returns the manifest's metrics.
     """
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     rows = [{"tool_id": id_of(tool), "server": tool.server or UNNAMED, "name": tool.document.name,
              "description": tool.document.raw.get("description") or ""} for tool in tools]  # fmt: skip
@@ -42,7 +50,7 @@ def train_text(data: Path, tools: Sequence[LabelledTool], place: Path) -> dict[s
         word for name, value in {**LEARNING, "catalogue": str(place)}.items() for word in ("--set", f"{name}={value}")
     ]
     _toolcrib(rl_python(), "rl", "train", "--policy", "text", "--log", str(log), "--out", str(out), *settings)
-    return dict(json.loads((out / "manifest.json").read_text(encoding="utf-8"))["metrics"])
+    return kept_metrics(place)
 
 
 @contextmanager
