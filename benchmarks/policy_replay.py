@@ -118,8 +118,7 @@ async def _measure(data: RecordedSessions, place: Path, *, text: bool) -> tuple[
     """Where each row's steps ended, and the metrics of the text policy's training."""
     learnt = place / "learnt"
     if not (learnt / COMPLETE).exists():
-        shutil.rmtree(learnt, ignore_errors=True)
-        await _learn(data, learnt)
+        await _learn(data, _emptied(learnt))
     taught: dict[str, Any] = {}
     if text:
         taught = kept_metrics(place / "text") or train_text(learnt / "data", data.tools, place / "text")
@@ -135,9 +134,14 @@ async def _measure(data: RecordedSessions, place: Path, *, text: bool) -> tuple[
     return ends, taught
 
 
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 async def _learn(data: RecordedSessions, folder: Path) -> None:
     """The sessions of train and dev."""
-    folder.mkdir(parents=True)
     async with turncoats(folder, **OFF) as crib:
         await _register(crib, data.tools)
         for session in (*data.of("train"), *data.of("dev")):
