@@ -1,4 +1,4 @@
-"""`toolcrib rl serve` as a process of the environment that has torch, `TOOLCRIB_RL_PYTHON` (`make policy` sets it)."""
+"""Servers of policies as processes of the environment that has torch, `TOOLCRIB_RL_PYTHON` (`make policy` sets it)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,12 +29,21 @@ def free_port() -> int:
 def policy_server(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """One that serves the policy in `folder`, once it answers."""
     command = [rl_python(), "-m", "gateway.cli", "rl", "serve", "--policy", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    with answering(command, port) as process:
+        yield process
+
+
+@contextmanager
+def answering(command: Sequence[str], port: int, give_up_s: float = GIVE_UP_S) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in a process of its own, once `GET /health` is answered at `port`; ended on exit."""
+    process = subprocess.Popen(
+        command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         began = time.perf_counter()
         while not _is_up(port):
-            assert process.poll() is None, "the policy server ended at its start"
-            assert time.perf_counter() - began < GIVE_UP_S
+            assert process.poll() is None, f"it ended at its start: {' '.join(command)}"
+            assert time.perf_counter() - began < give_up_s
         yield process
     finally:
         process.terminate()

@@ -5,19 +5,15 @@ nothing else.
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx2
-
 from benchmarks.report import Promise
 from tests.policy.gateways import gateway
+from tests.policy.policy_server import answering, free_port, rl_python
 
 SEARCHES = 20
 _GIVE_UP_S = 120.0
@@ -44,28 +40,9 @@ async def run(*, full: bool) -> list[Promise]:  # noqa: ARG001 - the short form 
 
 @contextmanager
 def _serving(folder: Path) -> Iterator[str]:
-    """The model's server, once it answers; gives its address."""
-    python = os.environ["TOOLCRIB_RL_PYTHON"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """The model's server (transformers' extra `serving`), once it answers; gives its address."""
+    python, port = rl_python(), free_port()
     subprocess.run([python, "-m", "tests.policy.tiny_chat_model", str(folder)], check=True, capture_output=True)
     command = [str(Path(python).parent / "transformers"), "serve", str(folder), "--port", str(port)]
-    process = subprocess.Popen(
-        command, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        began = time.perf_counter()
-        while not _is_up(port):
-            assert process.poll() is None, "transformers serve ended at its start; is its extra `serving` installed?"
-            assert time.perf_counter() - began < _GIVE_UP_S
+    with answering(command, port, _GIVE_UP_S):
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _is_up(port: int) -> bool:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=1).status_code == 200
-    except httpx2.TransportError:
-        return False
