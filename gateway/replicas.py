@@ -17,6 +17,9 @@ from store.store import Store
 LOOK_EVERY_S = 30.0
 """When servers were last verified is no notice: they would be as many as the polls. It is read this often."""
 
+AGAIN_S = 1.0
+"""After a look that failed."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -73,22 +76,30 @@ class Replicas:
         self._came.set()
 
     async def _follow(self) -> None:
+        wait_s = LOOK_EVERY_S
         while True:
             try:
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(wait_s):
                     await self._came.wait()
             except TimeoutError:
                 pass
             self._came.clear()
+            wait_s = LOOK_EVERY_S
             heard, self._heard = self._heard, {}
             try:
                 await self._look(list(heard))
             except Exception as error:  # noqa: BLE001  outermost loop: this gateway would go stale in silence
                 known = isinstance(error, ToolcribError)
                 _log.warning("What other gateways changed is not read yet: %s", error, exc_info=not known)
-                self._heard = heard | self._heard  # with the next notice, or the next look
+                self._heard = heard | self._heard
+                wait_s = AGAIN_S
 
     async def _look(self, heard: list[Notice]) -> None:
+        """The store is read first: while it is away, what is remembered here is all there is, and is not forgotten."""
+        if not heard:
+            await self._read_verified()
+            return
+        head = await self._store.changes.head()
         if any(notice.kind is NoticeKind.MISSED for notice in heard):
             self._catalogue.forget_all()
             self._wakes.policy()
@@ -97,11 +108,8 @@ class Replicas:
                 self._catalogue.forget(notice.tenant, notice.subject)
             if notice.kind is NoticeKind.SERVER:
                 await self._part_from(notice.tenant, notice.subject)
-        if heard:
-            self._wakes.index()
-            await self._freshness.catalogue_changed(await self._store.changes.head())
-        else:
-            await self._read_verified()
+        self._wakes.index()
+        await self._freshness.catalogue_changed(head)
 
     async def _part_from(self, tenant: str, slug: str) -> None:
         """Close what is open to a server that another gateway removed or switched off."""

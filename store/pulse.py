@@ -40,11 +40,15 @@ class Pulse:
         """What `work` comes to. Raises StoreUnavailable, and cancels it, once the database is silent; a caller who is
         cancelled does not cancel it.
         """
-        while not (await asyncio.wait({work}, timeout=self._slow_s))[0]:
-            if not await self._beats() and not work.done():
-                self._give_up(work)
-                on_silence(SILENT)
-                raise StoreUnavailable(SILENT)
+        try:
+            while not (await asyncio.wait({work}, timeout=self._slow_s))[0]:
+                if not await self._beats() and not work.done():
+                    self._give_up(work)
+                    on_silence(SILENT)
+                    raise StoreUnavailable(SILENT)
+        except asyncio.CancelledError:
+            work.add_done_callback(self._cleaned_up)
+            raise
         return work.result()
 
     async def close(self) -> None:
