@@ -59,6 +59,10 @@ Standalone = Callable[[Notice | Question], None]
 LISTEN = "subscriptions/listen"
 _MOST_LISTENS = 1024
 _FIRST_NUMBER = 1000  # below it the dispatcher counts its own requests
+_NUMBERS = itertools.count(_FIRST_NUMBER)
+"""Of every connection: a retry is never numbered as the request was that it follows, though that went over another one
+(SEP-2322 asks for a new id)."""
+
 _ASKING = frozenset({"tools/call", "prompts/get", "resources/read"})
 
 
@@ -104,7 +108,6 @@ class RelayConnection:
         self._standalone = standalone
         self._era = era
         self._notes = WireNotes(stderr=StderrRing())
-        self._numbers = itertools.count(_FIRST_NUMBER)
         self._settled = asyncio.Event()
         self._closing = asyncio.Event()
         self._scope = anyio.CancelScope()
@@ -130,7 +133,7 @@ class RelayConnection:
         if self.ended or self._closing.is_set():
             raise NotSent(f"The connection to server {self.server.slug!r} has ended; try again.")
         self._require_room(method)
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         meta = params.get("_meta")
         if isinstance(meta, Mapping) and "progressToken" in meta:
             params = {**params, "_meta": {**meta, "progressToken": number}}
