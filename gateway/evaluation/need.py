@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.errors import InvalidInput
-from gateway.evaluation.texts import Progress, TextVectors, searched
+from gateway.evaluation.texts import Progress, TextVectors
 from index.evaluation.dataset import read_rows, read_tools, required_text
 from index.ports import Embedder
 from policy_client.need import MOST_REQUESTS, Floats, NeedModel, features
@@ -39,8 +39,8 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """Of the asked rows: the model's probability, the truth, and retrieval's best score. Of the learnt ones: their
-    features and truth.
+    """Of the asked rows: the model's probability, the truth, and the cosine of the nearest tool's document. Of the
+    learnt ones: their features and truth.
     """
 
     guessed: Floats
@@ -78,13 +78,16 @@ async def predict_need(dataset: Path, embedder: Embedder, cache: Path, progress:
     texts = [row.text for row in (*learnt, *asked)]
     before = requests_before(dataset, texts)
     vectors = TextVectors(embedder, cache)
-    embedded = await vectors([*texts, *before, *(tool.document.text.concat for tool in tools)], progress)
-    found = await searched(tools, list(dict.fromkeys(row.text for row in asked)), embedder, cache, progress)
+    try:
+        embedded = await vectors([*texts, *before, *(tool.document.text.concat for tool in tools)], progress)
+    finally:
+        await embedder.close()
     own, requests, described = np.split(embedded, [len(texts), len(texts) + len(before)])
     table = features(texts, own, described, requests)
     before_rows, fresh = table[: len(learnt)], table[len(learnt) :]
     labels = _labels(learnt)
-    retrieval = np.array([found[row.text].max() for row in asked], dtype=np.float64)
+    # A search's scores say which tool is best, not how good it is: the best is 1. The cosine has a zero of its own.
+    retrieval = (own[len(learnt) :] @ described.T).max(axis=1).astype(np.float64)
     return Predicted(NeedModel.fit(before_rows, labels)(fresh), _labels(asked), retrieval, before_rows, labels)
 
 
