@@ -54,11 +54,15 @@ def _command(unless_run: str) -> str:
     return " ".join(["python -m", module, *sys.argv[1:]])
 
 
+_CHANGES = ("status", "--porcelain", "-uno", "--", ":/", ":(top,exclude)benchmarks/results")
+"""Results that were just measured change nothing of what is measured next."""
+
+
 def evidence(command: str, promises: Sequence[Promise], details: dict[str, Any]) -> dict[str, Any]:
     """What is kept of a measurement."""
     return {
         "command": _size() + command,
-        "commit": _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
+        "commit": _git("rev-parse", "HEAD") + ("+changes" if _git(*_CHANGES) else ""),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "promises": {p.name: {"value": p.value, "target": p.target, "holds": p.holds} for p in promises},
