@@ -36,7 +36,6 @@ from index.questions.selection import by_worth, centre, distinct
 from index.sparse import SPARSE_VERSION, Bm25Encoder
 
 FIELD: Final = "question"
-RECALL = 100
 EMPTY_FOR_S = 30.0
 _NAMESPACE = uuid.UUID("0b0f9c5e-8d3d-5d0e-9c60-2f6f3c1d5a77")
 _NO_TERMS = SparseVector((), ())
@@ -107,11 +106,13 @@ class QuestionBank:
         """Whether the tool has questions here, as far as this process has read; ask `is_filled` first."""
         return point_id(tenant, tool_id) in (self._held or {})
 
-    async def search(self, texts: Sequence[str], vectors: Sequence[Vector], where: Filter) -> list[Asked]:
-        """One answer per text; `vectors` are the texts' own."""
+    async def search(
+        self, texts: Sequence[str], vectors: Sequence[Vector], where: Filter, limits: Sequence[int]
+    ) -> list[Asked]:
+        """One answer per text; `vectors` are the texts' own, `limits` how many hits of each kind."""
         terms = [self._encoder.query(text) for text in texts]
-        near = [DenseLeg(FIELD, vector, RECALL) for vector in vectors]
-        worded = [SparseLeg(found, RECALL) for found in terms if found.indices]
+        near = [DenseLeg(FIELD, vector, limit) for vector, limit in zip(vectors, limits, strict=True)]
+        worded = [SparseLeg(found, limit) for found, limit in zip(terms, limits, strict=True) if found.indices]
         answers, centres = await asyncio.gather(
             self._engine.search([*near, *worded], where),
             self._engine.search(near, replace(where, tenant=_centres_of(where.tenant))),

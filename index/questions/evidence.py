@@ -11,9 +11,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from index.fusion import Scores, min_max
+from index.fusion import Scores, best_of, min_max
 from index.ports import Hit
 from index.questions.bank import Asked
+
+WHOLE = 0.5
+"""What the whole query counts beside the best of its clauses: each need may have been asked for (docs/adr/0045)."""
 
 VOTERS = 20
 VOTE_TEMPERATURE = 0.1
@@ -70,17 +73,27 @@ def evidence(asked: Asked) -> Evidence | None:
     return Evidence(kinds, floors, servers)
 
 
-def blend(document: Scores, found: Evidence, unasked: Collection[str], weights: Weights) -> dict[str, float]:
+def blend(document: Scores, found: Sequence[Evidence], unasked: Collection[str], weights: Weights) -> dict[str, float]:
     """A score in [0, 1] for every tool that the documents or the questions speak for.
 
-    `document`: what retrieval says without questions; `unasked`: those of its tools that have no question at all.
+    `document`: what retrieval says without questions; `found`: for the whole query, then for each of its clauses;
+    `unasked`: those of the document's tools that have no question at all.
     """
+    whole, *clauses = (_logits(document, one, unasked, weights) for one in found)
+    if not clauses:
+        return min_max(whole)
+    best = best_of(clauses)
+    # A tool that no question near a text speaks for stands where the last one stands.
+    floor, least = min(whole.values()), min(best.values())
+    return min_max({tool: WHOLE * whole.get(tool, floor) + best.get(tool, least) for tool in whole | best})
+
+
+def _logits(document: Scores, found: Evidence, unasked: Collection[str], weights: Weights) -> dict[str, float]:
     of = {name: float(getattr(weights, name)) for name in Weights.__slots__}
-    logits = {
+    return {
         tool: sum(of[name] * value for name, value in of_tool.items())
         for tool, of_tool in inputs(document, found, unasked).items()
     }
-    return min_max(logits)
 
 
 def inputs(document: Scores, found: Evidence, unasked: Collection[str]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,5 @@
-"""The usage stage: asks a searcher for a longer list, and orders it anew by what was asked before.
+"""The usage stage: asks a searcher for a longer list, and orders it anew by what was asked before, of the whole query
+and of each of its clauses.
 
 A bank that fails leaves the searcher's order, named `usage` under `degraded`. Exact names stay above everything.
 """
@@ -11,16 +12,20 @@ from dataclasses import replace
 
 from domain.candidates import Candidate, Ranking
 from domain.errors import EmbedderUnavailable, IndexUnavailable
+from index.clauses import clauses
 from index.embedders.caching import QueryEmbedder
-from index.fusion import ordered
+from index.fusion import Scores, best_of, ordered
 from index.ports import Filter, SearchRequest
 from index.profiles import profile_named
-from index.questions.bank import Asked, QuestionBank
+from index.questions.bank import QuestionBank
 from index.questions.evidence import Evidence, Weights, blend, evidence
 from index.searcher import Searcher
 
 DEPTH = 50
 """Candidates that are ordered anew."""
+
+RECALL, OF_CLAUSE = 100, 30
+"""Hits asked of the bank for the whole query, and for one of its clauses."""
 
 NAMED = ("exact", "phrase", "prefix")
 """Stages of tools that the query names: they keep a place."""
@@ -50,17 +55,26 @@ class UsageStage:
         except (EmbedderUnavailable, IndexUnavailable):
             return [_short(replace(one, degraded=(*one.degraded, "usage")), request) for one in rankings]
         ordered_anew = [
-            self._rank(ranking, found, request) if (found := evidence(one)) else _short(ranking, request)
-            for ranking, one in zip(rankings, asked, strict=True)
+            self._rank(ranking, found, request) if found else _short(ranking, request)
+            for ranking, found in zip(rankings, asked, strict=True)
         ]
         spent = (time.perf_counter() - started) * 1e3
         return [replace(one, timings_ms=_with(one.timings_ms, spent)) for one in ordered_anew]
 
-    async def _ask(self, request: SearchRequest) -> list[Asked]:
-        vectors = await self._embedder.embed(request.queries)  # known since the search a moment ago
-        return await self._bank.search(request.queries, list(vectors), Filter(request.tenant, request.servers))
+    async def _ask(self, request: SearchRequest) -> list[list[Evidence]]:
+        """Per query, what was asked before near the whole of it, then near each of its clauses."""
+        splits = profile_named(request.profile).splits
+        texts = [(query, *(clauses(query) if splits else ())) for query in request.queries]
+        limits = {text: OF_CLAUSE for of_query in texts for text in of_query[1:]} | dict.fromkeys(
+            request.queries, RECALL
+        )
+        vectors = await self._embedder.embed(list(limits))  # known since the search a moment ago
+        where = Filter(request.tenant, request.servers)
+        asked = await self._bank.search(list(limits), list(vectors), where, list(limits.values()))
+        found = dict(zip(limits, map(evidence, asked), strict=True))
+        return [[near for text in of_query if (near := found[text]) is not None] for of_query in texts]
 
-    def _rank(self, ranking: Ranking, found: Evidence, request: SearchRequest) -> Ranking:
+    def _rank(self, ranking: Ranking, found: Sequence[Evidence], request: SearchRequest) -> Ranking:
         before = {candidate.tool_id: candidate for candidate in (*ranking.candidates, *ranking.nearest)}
         exact = {tool_id for tool_id, candidate in before.items() if "exact" in candidate.stages}
         document = {tool_id: candidate.score - (tool_id in exact) for tool_id, candidate in before.items()}
@@ -68,17 +82,21 @@ class UsageStage:
         scores = blend(document, found, unasked, self._weights)
         scores = {tool_id: score + (tool_id in exact) for tool_id, score in scores.items()}
         named = [c.tool_id for c in ranking.candidates if any(stage in c.stages for stage in NAMED)]
+        stages = {kind: best_of(one.kinds[kind] for one in found) for kind in found[0].kinds}
+        servers = {tool_id: server for one in found for tool_id, server in one.servers.items()}
         candidates = [
-            _candidate(tool_id, scores[tool_id], before.get(tool_id), found)
+            _candidate(tool_id, scores[tool_id], before.get(tool_id), servers, stages)
             for tool_id in _keeping(named, ordered(scores), request.k)[: max(request.k + NEAREST, request.depth)]
         ]
         return replace(ranking, candidates=tuple(candidates[: request.k]), nearest=tuple(candidates[request.k :]))
 
 
-def _candidate(tool_id: str, score: float, before: Candidate | None, found: Evidence) -> Candidate:
+def _candidate(
+    tool_id: str, score: float, before: Candidate | None, servers: Mapping[str, str], found: Mapping[str, Scores]
+) -> Candidate:
     stages = dict(before.stages) if before else {}
-    stages |= {kind: scores[tool_id] for kind, scores in found.kinds.items() if tool_id in scores}
-    return Candidate(tool_id, before.server if before else found.servers[tool_id], score, stages)
+    stages |= {kind: scores[tool_id] for kind, scores in found.items() if tool_id in scores}
+    return Candidate(tool_id, before.server if before else servers[tool_id], score, stages)
 
 
 def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:

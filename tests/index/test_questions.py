@@ -137,6 +137,17 @@ async def test_what_was_asked_before_finds_its_tool_again_though_no_document_say
     assert ranking.timings_ms["usage"] > 0
 
 
+async def test_each_need_of_a_query_is_found_by_what_was_asked_for_it() -> None:
+    index = await an_index(
+        web__get=used("fetch me yesterday's headlines"),
+        mail__send=used("tell ann that I am late"),
+        files__read=used("open the ledger of May"),
+    )
+    ranking = await ask(index, "Fetch me yesterday's headlines, then tell ann that I am late.", k=2)
+    assert set(ids(ranking)) == {"web__get", "mail__send"}
+    assert all(candidate.stages["asked"] > 0.9 for candidate in ranking.candidates), "each as near as its own clause"
+
+
 async def test_an_empty_bank_changes_nothing_and_neither_does_a_profile_without_questions() -> None:
     plain, asked = await an_index(), await an_index(web__get=used("read a file", "send a message"))
     for profile, index in (("hybrid", await an_index()), ("dense", asked), ("bm25", asked)):
@@ -186,7 +197,7 @@ def test_among_tools_that_nobody_asked_for_the_documents_decide_whatever_others_
 ) -> None:
     found = Evidence({"asked": asked}, {"asked": min(asked.values())}, dict.fromkeys(asked, "s"))
     unasked = [tool for tool in documents if tool not in asked]
-    scores = blend(documents, found, unasked, Weights())
+    scores = blend(documents, [found], unasked, Weights())
     assert scores.keys() == documents.keys() | asked.keys()
     assert all(0 <= score <= 1 for score in scores.values())
     order = sorted(unasked, key=lambda tool: documents[tool])
@@ -195,5 +206,14 @@ def test_among_tools_that_nobody_asked_for_the_documents_decide_whatever_others_
 
 def test_a_tool_nobody_asked_for_wins_when_its_document_fits_and_the_questions_are_far() -> None:
     found = Evidence({"asked": {"b": 0.3}}, {"asked": 0.3}, {"b": "s"})
-    scores = blend({"a": 1.0, "b": 0.4}, found, ["a"], Weights())
+    scores = blend({"a": 1.0, "b": 0.4}, [found], ["a"], Weights())
     assert scores["a"] > scores["b"]
+
+
+@given(st.lists(st.dictionaries(tools, st.floats(-1, 1), min_size=1), min_size=2, max_size=5))
+def test_a_tool_that_is_nearest_to_the_whole_and_to_a_clause_comes_first(asked: list[dict[str, float]]) -> None:
+    near = [of_text | {"first": 1.0} for of_text in asked]
+    found = [Evidence({"asked": one}, {"asked": min(one.values())}, dict.fromkeys(one, "s")) for one in near]
+    scores = blend({}, found, [], Weights())
+    assert scores.keys() == {tool for one in near for tool in one}
+    assert max(scores.values()) == scores["first"] == 1.0
