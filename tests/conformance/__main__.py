@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ CLIENT_TARGETS = {"2025-11-25": 247, "2026-07-28": 405}
 _UPSTREAM = ("tests.conformance.upstream", "--transport")
 _TOTAL = re.compile(r"Total: (\d+) passed, (\d+) failed")
 _SUITE_S = 240.0
+_SAID_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Suite:
     async def _run(self, name: str, revision: str, target: int, *arguments: str) -> Line:
         node = node_home(self.folder) / "bin/node"
         out = self.folder / "results" / name
+        shutil.rmtree(out, ignore_errors=True)
         command = [str(node), str(suite_script(self.folder)), *arguments, "--suite", "all", "--spec-version", revision]
         if _is_listed(EXPECTED_FAILURES):
             command += ["--expected-failures", str(EXPECTED_FAILURES)]
@@ -99,7 +102,7 @@ class Suite:
         line = Line(name, passed, failed, target, FORGIVEN.get(name, 0))
         print(line, flush=True)
         if failed:
-            print("\n".join(f"    {fault}" for fault in _faults(text)), flush=True)
+            print("\n".join(f"    {fault}" for fault in (*_faults(text), *_reasons(out))), flush=True)
         return line
 
 
@@ -109,6 +112,17 @@ def _is_listed(expected: Path) -> bool:
 
 def _faults(text: str) -> Iterator[str]:
     yield from (line for line in text.splitlines() if line.startswith("✗"))
+
+
+def _reasons(out: Path) -> Iterator[str]:
+    """What the suite found, and what our client said last where it was the one that was tested."""
+    for kept in sorted(out.rglob("checks.json")):
+        failed = [check for check in json.loads(kept.read_text()) if check["status"] == "FAILURE"]
+        for check in failed:
+            yield f"{check['id']}: {check.get('errorMessage') or check.get('details') or check['description']}"
+        said = kept.with_name("stderr.txt")
+        if failed and said.exists():
+            yield from said.read_text().splitlines()[-_SAID_LINES:]
 
 
 @asynccontextmanager

@@ -53,6 +53,9 @@ _NOT_FOUND_BEFORE = -32002
 _ENVELOPE = frozenset(
     {PROTOCOL_VERSION_META_KEY, CLIENT_INFO_META_KEY, CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY}
 )
+_COMPLETE = {"resultType": "complete"}
+"""What a result is that does not say it (SEP-2322); said here, since clients of the SDK refuse one that does not."""
+
 _ANSWER = "answer"  # the key under which a held call's question is put
 _FILTERS = {
     "toolsListChanged": ("tools", "notifications/tools/list_changed"),
@@ -99,7 +102,7 @@ class ModernClients:
 
         if client.method == LISTEN:
             return _closed(client, await self._fan_in.follow(client, link))
-        result = dict(await carry(client.method, self._relays, link, params, hear, refuse))
+        result = {**_COMPLETE, **await carry(client.method, self._relays, link, params, hear, refuse)}
         if client.method == DISCOVER:
             return discovery(result)
         if client.method == "tools/list":
@@ -288,7 +291,7 @@ def _request_of(client: Client) -> dict[str, Any]:
 
 def _modernised(method: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """What the current revision requires in a result and the handshake era does not know."""
-    added: dict[str, Any] = {"resultType": "complete"}
+    added: dict[str, Any] = dict(_COMPLETE)
     if method in methods.CACHEABLE_METHODS:
         added |= {"ttlMs": 0, "cacheScope": "private"}
     return {**added, **result}
