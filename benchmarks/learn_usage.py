@@ -128,12 +128,17 @@ class Recorder:
         self._shown: list[tuple[list[str], Array]] = []
 
     def __call__(
-        self, document: Scores, found: Sequence[Evidence], unasked: Sequence[str], weights: Weights
+        self,
+        document: Scores,
+        found: Sequence[Evidence],
+        unasked: Sequence[str],
+        weights: Weights,
+        by_clause: Sequence[Scores],
     ) -> dict[str, float]:
         by_tool: Mapping[str, Mapping[str, float]] = inputs(document, found[0], unasked)  # of the whole query
         rows = np.array([[of_tool.get(name, 0.0) for name in NAMES] for of_tool in by_tool.values()])
         self._shown.append((list(by_tool), rows))
-        return blend(document, found, unasked, weights)
+        return blend(document, found, unasked, weights, by_clause)
 
     def take(self, query: LabelledQuery, regime: float) -> list[Look]:
         shown, self._shown = self._shown, []

@@ -21,7 +21,7 @@ from index.fields import CONCAT, DENSE_FIELDS, NAME
 from index.ports import DenseLeg, Engine, Filter, Leg, NameLeg, SearchRequest, SparseLeg, Terms
 from index.profiles import PROFILES, Mix, Profile, profile_named
 from index.ranking.learnt import Learnt, LearntMix
-from index.ranking.order import EXACT, PHRASE, PREFIX, rank
+from index.ranking.order import EXACT, PHRASE, PREFIX, by_clause, rank
 from index.ranking.recall import ADAPTED, SPARSE, Recall
 from index.sparse import Bm25Encoder
 
@@ -68,10 +68,19 @@ class Retriever:
         degraded = ("embedder",) if self._profiles[request.profile].dense and not profile.dense else ()
         mix = self._mix(profile)
         ranked = [rank(recall, profile, request.k, depth=request.depth, mix=mix) for recall in recalls]
+        alone = [by_clause(recall, profile, mix) if request.by_clause else () for recall in recalls]
         clock.lap("fuse")
         return [
-            Ranking(recall.query, top, request.profile, degraded=degraded, nearest=rest, timings_ms=clock.laps)
-            for recall, (top, rest) in zip(recalls, ranked, strict=True)
+            Ranking(
+                recall.query,
+                top,
+                request.profile,
+                degraded=degraded,
+                nearest=rest,
+                timings_ms=clock.laps,
+                by_clause=clauses,
+            )
+            for recall, (top, rest), clauses in zip(recalls, ranked, alone, strict=True)
         ]
 
     async def recall(self, request: SearchRequest, clock: Clock | None = None) -> tuple[Profile, list[Recall]]:

@@ -11,12 +11,22 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from index.fusion import Scores, best_of, min_max
+import numpy as np
+
+from index.fusion import Scores, min_max, weighted_sum
 from index.ports import Hit
 from index.questions.bank import Asked
+from index.ranking.order import leading, spread
+
+FEW = 3
+"""With so many clauses at most, a clause is judged by what retrieval says of the whole query; with more, that counts
+FEW / clauses, and what it says of the clause alone the rest (docs/adr/0045)."""
 
 WHOLE = 0.5
-"""What the whole query counts beside the best of its clauses: each need may have been asked for (docs/adr/0045)."""
+"""What the whole query counts beside the best of FEW clauses; beside more of them, as much less."""
+
+COVERAGE = 1.0
+"""What a tool loses that stands behind another for the same clause, in logits."""
 
 VOTERS = 20
 VOTE_TEMPERATURE = 0.1
@@ -73,19 +83,34 @@ def evidence(asked: Asked) -> Evidence | None:
     return Evidence(kinds, floors, servers)
 
 
-def blend(document: Scores, found: Sequence[Evidence], unasked: Collection[str], weights: Weights) -> dict[str, float]:
+def blend(
+    document: Scores,
+    found: Sequence[Evidence],
+    unasked: Collection[str],
+    weights: Weights,
+    by_clause: Sequence[Scores] = (),
+) -> dict[str, float]:
     """A score in [0, 1] for every tool that the documents or the questions speak for.
 
     `document`: what retrieval says without questions; `found`: for the whole query, then for each of its clauses;
-    `unasked`: those of the document's tools that have no question at all.
+    `unasked`: those of the document's tools that have no question at all; `by_clause`: what retrieval says of each
+    clause alone, where it does.
     """
-    whole, *clauses = (_logits(document, one, unasked, weights) for one in found)
+    whole, *clauses = found
+    scores = [_logits(document, whole, unasked, weights)]
     if not clauses:
-        return min_max(whole)
-    best = best_of(clauses)
+        return min_max(scores[0])
+    share = min(1.0, FEW / len(clauses))
+    for one, alone in zip(clauses, by_clause or [document] * len(clauses), strict=True):
+        mixed = weighted_sum([(share, document), (1 - share, alone)])
+        scores.append(_logits(mixed, one, unasked, weights))
+    tools = sorted(set().union(*scores))
     # A tool that no question near a text speaks for stands where the last one stands.
-    floor, least = min(whole.values()), min(best.values())
-    return min_max({tool: WHOLE * whole.get(tool, floor) + best.get(tool, least) for tool in whole | best})
+    floors = [(of, min(of.values())) for of in scores]
+    by_text = np.array([[of.get(tool, low) for tool in tools] for of, low in floors])
+    by_text[0] *= WHOLE * share
+    total = by_text[0] + by_text[1:].max(axis=0) - COVERAGE * ~leading(by_text)
+    return dict(zip(tools, spread(total).tolist(), strict=True))
 
 
 def _logits(document: Scores, found: Evidence, unasked: Collection[str], weights: Weights) -> dict[str, float]:

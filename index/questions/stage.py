@@ -48,7 +48,9 @@ class UsageStage:
         """As the inner searcher, where the profile leaves questions out or nobody has asked any."""
         if not profile_named(request.profile).questions or not await self._bank.is_filled():
             return await self._inner.search(request)
-        rankings = await self._inner.search(replace(request, depth=max(DEPTH, request.depth, request.k)))
+        rankings = await self._inner.search(
+            replace(request, depth=max(DEPTH, request.depth, request.k), by_clause=True)
+        )
         started = time.perf_counter()
         try:
             asked = await self._ask(request)
@@ -72,23 +74,26 @@ class UsageStage:
         where = Filter(request.tenant, request.servers)
         asked = await self._bank.search(list(limits), list(vectors), where, list(limits.values()))
         found = dict(zip(limits, map(evidence, asked), strict=True))
-        return [[near for text in of_query if (near := found[text]) is not None] for of_query in texts]
+        return [[near for text in of_query if (near := found[text]) is not None] for of_query in texts]  # all or none
 
     def _rank(self, ranking: Ranking, found: Sequence[Evidence], request: SearchRequest) -> Ranking:
         before = {candidate.tool_id: candidate for candidate in (*ranking.candidates, *ranking.nearest)}
         exact = {tool_id for tool_id, candidate in before.items() if "exact" in candidate.stages}
         document = {tool_id: candidate.score - (tool_id in exact) for tool_id, candidate in before.items()}
         unasked = {tool_id for tool_id in document if not self._bank.has(request.tenant, tool_id)}
-        scores = blend(document, found, unasked, self._weights)
+        servers = {tool_id: server for one in found for tool_id, server in one.servers.items()}
+        known = document.keys() | servers.keys()
+        by_clause = [{tool_id: of[tool_id] for tool_id in of.keys() & known} for of in ranking.by_clause]
+        scores = blend(document, found, unasked, self._weights, by_clause)
         scores = {tool_id: score + (tool_id in exact) for tool_id, score in scores.items()}
         named = [c.tool_id for c in ranking.candidates if any(stage in c.stages for stage in NAMED)]
         stages = {kind: best_of(one.kinds[kind] for one in found) for kind in found[0].kinds}
-        servers = {tool_id: server for one in found for tool_id, server in one.servers.items()}
         candidates = [
             _candidate(tool_id, scores[tool_id], before.get(tool_id), servers, stages)
             for tool_id in _keeping(named, ordered(scores), request.k)[: max(request.k + NEAREST, request.depth)]
         ]
-        return replace(ranking, candidates=tuple(candidates[: request.k]), nearest=tuple(candidates[request.k :]))
+        best, nearest = tuple(candidates[: request.k]), tuple(candidates[request.k :])
+        return replace(ranking, candidates=best, nearest=nearest, by_clause=())
 
 
 def _candidate(
@@ -110,7 +115,7 @@ def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:
 
 def _short(ranking: Ranking, request: SearchRequest) -> Ranking:
     """Without the depth that only this stage had asked for."""
-    return replace(ranking, nearest=ranking.nearest[: max(NEAREST, request.depth - request.k)])
+    return replace(ranking, nearest=ranking.nearest[: max(NEAREST, request.depth - request.k)], by_clause=())
 
 
 def _with(timings: Mapping[str, float], spent: float) -> dict[str, float]:

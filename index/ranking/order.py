@@ -16,7 +16,7 @@ from index.fusion import Scores, best_of, min_max, ordered, reciprocal_rank, wei
 from index.ports import Hit
 from index.profiles import Mix, Profile
 from index.ranking.learnt import LearntMix
-from index.ranking.recall import ADAPTED, SPARSE, Recall, table
+from index.ranking.recall import ADAPTED, SPARSE, Recall, Table, table
 
 NEAREST = 3
 """Candidates beyond k that a ranking keeps to explain what nearly made it."""
@@ -53,14 +53,28 @@ def rank(
     return tuple(candidates[:k]), tuple(candidates[k:])
 
 
+def by_clause(recall: Recall, profile: Profile, mix: LearntMix | None = None) -> tuple[Scores, ...]:
+    """What each clause alone makes of every tool that was recalled, in [0, 1]; empty for a query without clauses."""
+    if len(recall.texts) == 1 or not recall.tool_ids:
+        return ()
+    if mix is None:
+        return tuple(_by_text(recall, profile)[1:])
+    found = _found(recall, mix)
+    return tuple(_by_tool(found.tool_ids, spread(scores)) for scores in mix.scores(found)[1:])
+
+
+def _found(recall: Recall, mix: LearntMix) -> Table:
+    adapted = (ADAPTED,) if ADAPTED in mix.marks else ()
+    return table(recall, (CONCAT, NAME, SPARSE, *adapted))
+
+
 def _learnt(
     recall: Recall, mix: LearntMix, coverage: float, named: Scores, stages: Mapping[str, Scores]
 ) -> tuple[Sequence[str], Scores, dict[str, Scores]]:
     """The order, the scores it is by, and those of each stage: the learnt ones moved to [0, 1], and beside them the
     parts that they are the sum of.
     """
-    adapted = (ADAPTED,) if ADAPTED in mix.marks else ()
-    found = table(recall, (CONCAT, NAME, SPARSE, *adapted))
+    found = _found(recall, mix)
     if not found.tool_ids:
         return (), {}, {**stages, FUSED: {}}
     by_text = mix.scores(found)
@@ -128,13 +142,17 @@ def _by_hit(hits: Sequence[Hit]) -> dict[str, float]:
 
 
 def _fixed(recall: Recall, profile: Profile) -> dict[str, Scores]:
-    scores = {which: _by_hit(hits) for which, hits in recall.found.items()}
-    mixes = [_mix(scores, number, profile) for number in range(len(recall.texts))]
+    mixes = _by_text(recall, profile)
     if len(mixes) == 1:
         return {FUSED: mixes[0]}
     best = best_of(mixes[1:])
     fused = weighted_sum([(profile.whole, mixes[0]), (1 - profile.whole, best)])
     return {WHOLE: mixes[0], CLAUSES: best, FUSED: fused}
+
+
+def _by_text(recall: Recall, profile: Profile) -> list[dict[str, float]]:
+    scores = {which: _by_hit(hits) for which, hits in recall.found.items()}
+    return [_mix(scores, number, profile) for number in range(len(recall.texts))]
 
 
 def _mix(scores: Mapping[tuple[int, str], Scores], number: int, profile: Profile) -> dict[str, float]:

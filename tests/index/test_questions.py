@@ -217,3 +217,22 @@ def test_a_tool_that_is_nearest_to_the_whole_and_to_a_clause_comes_first(asked: 
     scores = blend({}, found, [], Weights())
     assert scores.keys() == {tool for one in near for tool in one}
     assert max(scores.values()) == scores["first"] == 1.0
+
+
+@given(st.integers(6, 12))
+def test_of_many_clauses_each_is_judged_by_its_own_documents(count: int) -> None:
+    """Tool `n` is what the documents say of clause n, and nobody asked for any of them."""
+    nothing = Evidence({"asked": {}}, {"asked": 0.0})
+    own = [{str(n): 1.0} for n in range(count)]
+    scores = blend({"x": 0.2}, [nothing] * (count + 1), [*map(str, range(count)), "x"], Weights(), own)
+    assert all(scores[str(n)] > scores["x"] for n in range(count))
+
+
+async def test_a_ranking_says_what_each_clause_makes_of_a_tool_where_that_is_asked_for() -> None:
+    index = await an_index()
+    request = SearchRequest(TENANT, ("Read a file, then send a message to Ann.",), 3, by_clause=True)
+    [asked], [plain] = await index.search(request), await index.search(replace(request, by_clause=False))
+    reading, sending = asked.by_clause
+    assert reading["files__read"] == sending["mail__send"] == 1.0
+    assert reading["mail__send"] < 1.0
+    assert (plain.by_clause, ids(plain)) == ((), ids(asked))
