@@ -32,7 +32,7 @@ from index.evaluation.file_cache import FileVectorCache
 from index.fusion import Scores
 from index.ports import IndexDocument, SearchRequest
 from index.questions import stage
-from index.questions.evidence import Evidence, Weights, blend, inputs
+from index.questions.evidence import Blend, Evidence, Weights, blend, inputs
 from index.questions.redaction import learnable
 from index.tool_index import open_index
 
@@ -134,11 +134,12 @@ class Recorder:
         unasked: Sequence[str],
         weights: Weights,
         by_clause: Sequence[Scores],
-    ) -> dict[str, float]:
+        coverage: float,
+    ) -> Blend:
         by_tool: Mapping[str, Mapping[str, float]] = inputs(document, found[0], unasked)  # of the whole query
         rows = np.array([[of_tool.get(name, 0.0) for name in NAMES] for of_tool in by_tool.values()])
         self._shown.append((list(by_tool), rows))
-        return blend(document, found, unasked, weights, by_clause)
+        return blend(document, found, unasked, weights, by_clause, coverage)
 
     def take(self, query: LabelledQuery, regime: float) -> list[Look]:
         shown, self._shown = self._shown, []

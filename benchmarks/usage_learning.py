@@ -76,7 +76,7 @@ async def _next_tool() -> tuple[dict[str, Any], list[Promise]]:
 
 def _draw_need(predicted: Predicted) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
-    for name, scores in (("model", predicted.guessed), ("retrieval's best score", predicted.retrieval)):
+    for name, scores in (("model", predicted.guessed), ("the nearest tool's cosine", predicted.retrieval)):
         left.plot(*_roc(scores, predicted.truth), label=name, drawstyle="steps-post")
     left.plot([0, 1], [0, 1], color="grey", linestyle=":")
     left.set(xlabel="of those that needed none", ylabel="of those that needed a tool", title="ROC, test requests")

@@ -36,7 +36,7 @@ class Ranking:
     decided_by: str = ""  # the policy that ordered them; empty: retrieval
     context: Mapping[str, float] = field(default_factory=dict)  # what that policy looked at beside the candidates
     timings_ms: Mapping[str, float] = field(default_factory=dict)
-    by_clause: tuple[Mapping[str, float], ...] = ()  # where asked for: in [0, 1], every tool that was recalled
+    by_clause: tuple[Mapping[str, float], ...] = ()  # where asked for: each clause's own scores in [0, 1]
 
     @property
     def servers(self) -> tuple[str, ...]:

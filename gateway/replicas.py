@@ -84,13 +84,14 @@ class Replicas:
             except TimeoutError:
                 pass
             self._came.clear()
-            wait_s = LOOK_EVERY_S
             heard, self._heard = self._heard, {}
             try:
                 await self._look(list(heard))
+                wait_s = LOOK_EVERY_S
             except Exception as error:  # noqa: BLE001  outermost loop: this gateway would go stale in silence
                 known = isinstance(error, ToolcribError)
-                _log.warning("What other gateways changed is not read yet: %s", error, exc_info=not known)
+                level = logging.WARNING if wait_s == LOOK_EVERY_S else logging.DEBUG  # once an outage
+                _log.log(level, "What other gateways changed is not read yet: %s", error, exc_info=not known)
                 self._heard = heard | self._heard
                 wait_s = AGAIN_S
 
@@ -100,26 +101,25 @@ class Replicas:
             await self._read_verified()
             return
         head = await self._store.changes.head()
+        servers = [(notice.tenant, notice.subject) for notice in heard if notice.kind is NoticeKind.SERVER]
+        gone = [server for server in servers if not await self._is_used(*server)]
         if any(notice.kind is NoticeKind.MISSED for notice in heard):
             self._catalogue.forget_all()
             self._wakes.policy()
         for notice in heard:
             if notice.kind in {NoticeKind.SERVER, NoticeKind.CATALOGUE}:
                 self._catalogue.forget(notice.tenant, notice.subject)
-            if notice.kind is NoticeKind.SERVER:
-                await self._part_from(notice.tenant, notice.subject)
+        for tenant, slug in gone:
+            await self._pool.drop(tenant, slug)
         self._wakes.index()
         await self._freshness.catalogue_changed(head)
 
-    async def _part_from(self, tenant: str, slug: str) -> None:
-        """Close what is open to a server that another gateway removed or switched off."""
+    async def _is_used(self, tenant: str, slug: str) -> bool:
+        """Whether another gateway has left it here, and switched on."""
         try:
-            server = await self._store.servers.get(tenant, slug)
+            return (await self._store.servers.get(tenant, slug)).enabled
         except ServerNotFound:
-            await self._pool.drop(tenant, slug)
-            return
-        if not server.enabled:
-            await self._pool.drop(tenant, slug)
+            return False
 
     async def _read_verified(self) -> None:
         for tenant in {server.tenant for server in await self._store.servers.everywhere()}:

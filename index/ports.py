@@ -211,7 +211,7 @@ class SearchRequest:
     depth: int = 0  # candidates to show to a later stage: those beyond k stand under `nearest`
     judge: bool = False  # say whether anything fits (index/calibration.py)
     adaptive: bool = False  # give fewer than k where fewer stand out
-    by_clause: bool = False  # say of every tool what each clause alone makes of it
+    by_clause: bool = False  # say what each clause alone makes of the tools
     # Of whoever asks, for stages around the index, which itself does not look at it:
     session_id: str | None = None
     calls_left: float = 1.0  # the share of its session's budget of calls

@@ -78,9 +78,9 @@ class Retriever:
                 degraded=degraded,
                 nearest=rest,
                 timings_ms=clock.laps,
-                by_clause=clauses,
+                by_clause=of_clauses,
             )
-            for recall, (top, rest), clauses in zip(recalls, ranked, alone, strict=True)
+            for recall, (top, rest), of_clauses in zip(recalls, ranked, alone, strict=True)
         ]
 
     async def recall(self, request: SearchRequest, clock: Clock | None = None) -> tuple[Profile, list[Recall]]:

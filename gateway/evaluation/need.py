@@ -86,7 +86,7 @@ async def predict_need(dataset: Path, embedder: Embedder, cache: Path, progress:
     table = features(texts, own, described, requests)
     before_rows, fresh = table[: len(learnt)], table[len(learnt) :]
     labels = _labels(learnt)
-    # A search's scores say which tool is best, not how good it is: the best is 1. The cosine has a zero of its own.
+    # A search's scores say which tool is best, not how good it is: the best is 1. Cosines compare across requests.
     retrieval = (own[len(learnt) :] @ described.T).max(axis=1).astype(np.float64)
     return Predicted(NeedModel.fit(before_rows, labels)(fresh), _labels(asked), retrieval, before_rows, labels)
 

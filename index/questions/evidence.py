@@ -26,7 +26,7 @@ WHOLE = 0.5
 """What the whole query counts beside the best of FEW clauses; beside more of them, as much less."""
 
 COVERAGE = 1.0
-"""What a tool loses that stands behind another for the same clause, in logits."""
+"""What a tool loses that stands behind another for the same clause, in logits, where the profile asks for coverage."""
 
 VOTERS = 20
 VOTE_TEMPERATURE = 0.1
@@ -51,6 +51,14 @@ class Weights:
     unasked_if_far: float = 0.21
     unasked_document: float = 10.44
     unasked_document_if_far: float = 2.66
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Scores in [0, 1], and which tools lost something since they stand behind another for the same clause."""
+
+    scores: Scores
+    behind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +97,31 @@ def blend(
     unasked: Collection[str],
     weights: Weights,
     by_clause: Sequence[Scores] = (),
-) -> dict[str, float]:
-    """A score in [0, 1] for every tool that the documents or the questions speak for.
+    coverage: float = COVERAGE,
+) -> Blend:
+    """A score for every tool that the documents or the questions speak for.
 
     `document`: what retrieval says without questions; `found`: for the whole query, then for each of its clauses;
     `unasked`: those of the document's tools that have no question at all; `by_clause`: what retrieval says of each
-    clause alone, where it does.
+    clause alone, where there are more than FEW.
     """
     whole, *clauses = found
     scores = [_logits(document, whole, unasked, weights)]
     if not clauses:
-        return min_max(scores[0])
+        return Blend(min_max(scores[0]))
     share = min(1.0, FEW / len(clauses))
-    for one, alone in zip(clauses, by_clause or [document] * len(clauses), strict=True):
-        mixed = weighted_sum([(share, document), (1 - share, alone)])
-        scores.append(_logits(mixed, one, unasked, weights))
+    documents = [weighted_sum([(share, document), (1 - share, alone)]) for alone in by_clause if share < 1]
+    for one, said in zip(clauses, documents or [document] * len(clauses), strict=True):
+        scores.append(_logits(said, one, unasked, weights))
     tools = sorted(set().union(*scores))
     # A tool that no question near a text speaks for stands where the last one stands.
     floors = [(of, min(of.values())) for of in scores]
     by_text = np.array([[of.get(tool, low) for tool in tools] for of, low in floors])
     by_text[0] *= WHOLE * share
-    total = by_text[0] + by_text[1:].max(axis=0) - COVERAGE * ~leading(by_text)
-    return dict(zip(tools, spread(total).tolist(), strict=True))
+    behind = ~leading(by_text) if coverage else np.zeros(len(tools), bool)
+    total = by_text[0] + by_text[1:].max(axis=0) - coverage * behind
+    scored = dict(zip(tools, spread(total).tolist(), strict=True))
+    return Blend(scored, frozenset(tool for tool, is_behind in zip(tools, behind, strict=True) if is_behind))
 
 
 def _logits(document: Scores, found: Evidence, unasked: Collection[str], weights: Weights) -> dict[str, float]:

@@ -14,11 +14,12 @@ from domain.candidates import Candidate, Ranking
 from domain.errors import EmbedderUnavailable, IndexUnavailable
 from index.clauses import clauses
 from index.embedders.caching import QueryEmbedder
-from index.fusion import Scores, best_of, ordered
+from index.fusion import best_of, ordered
 from index.ports import Filter, SearchRequest
 from index.profiles import profile_named
 from index.questions.bank import QuestionBank
-from index.questions.evidence import Evidence, Weights, blend, evidence
+from index.questions.evidence import COVERAGE, FEW, Evidence, Weights, blend, evidence
+from index.ranking.order import BEHIND
 from index.searcher import Searcher
 
 DEPTH = 50
@@ -31,6 +32,10 @@ NAMED = ("exact", "phrase", "prefix")
 """Stages of tools that the query names: they keep a place."""
 
 NEAREST = 3
+
+ASKED_CLAUSE = "asked_clause"
+"""The stage of the nearest question to any of the query's clauses. The other kinds of evidence are shown as they are
+for the whole query, which is what the judge of abstention has learnt from."""
 
 
 class UsageStage:
@@ -48,9 +53,7 @@ class UsageStage:
         """As the inner searcher, where the profile leaves questions out or nobody has asked any."""
         if not profile_named(request.profile).questions or not await self._bank.is_filled():
             return await self._inner.search(request)
-        rankings = await self._inner.search(
-            replace(request, depth=max(DEPTH, request.depth, request.k), by_clause=True)
-        )
+        rankings = await self._inner.search(self._deeper(request))
         started = time.perf_counter()
         try:
             asked = await self._ask(request)
@@ -63,6 +66,10 @@ class UsageStage:
         spent = (time.perf_counter() - started) * 1e3
         return [replace(one, timings_ms=_with(one.timings_ms, spent)) for one in ordered_anew]
 
+    def _deeper(self, request: SearchRequest) -> SearchRequest:
+        many = any(len(clauses(query)) > FEW for query in request.queries)
+        return replace(request, depth=max(DEPTH, request.depth, request.k), by_clause=request.by_clause or many)
+
     async def _ask(self, request: SearchRequest) -> list[list[Evidence]]:
         """Per query, what was asked before near the whole of it, then near each of its clauses."""
         splits = profile_named(request.profile).splits
@@ -74,7 +81,9 @@ class UsageStage:
         where = Filter(request.tenant, request.servers)
         asked = await self._bank.search(list(limits), list(vectors), where, list(limits.values()))
         found = dict(zip(limits, map(evidence, asked), strict=True))
-        return [[near for text in of_query if (near := found[text]) is not None] for of_query in texts]  # all or none
+        near = [[found[text] for text in of_query] for of_query in texts]
+        # An engine may lose a tenant's last questions between two legs.
+        return [[] if None in of_query else [one for one in of_query if one is not None] for of_query in near]
 
     def _rank(self, ranking: Ranking, found: Sequence[Evidence], request: SearchRequest) -> Ranking:
         before = {candidate.tool_id: candidate for candidate in (*ranking.candidates, *ranking.nearest)}
@@ -84,24 +93,30 @@ class UsageStage:
         servers = {tool_id: server for one in found for tool_id, server in one.servers.items()}
         known = document.keys() | servers.keys()
         by_clause = [{tool_id: of[tool_id] for tool_id in of.keys() & known} for of in ranking.by_clause]
-        scores = blend(document, found, unasked, self._weights, by_clause)
-        scores = {tool_id: score + (tool_id in exact) for tool_id, score in scores.items()}
+        coverage = COVERAGE if profile_named(request.profile).coverage else 0.0
+        blended = blend(document, found, unasked, self._weights, by_clause, coverage)
+        scores = {tool_id: score + (tool_id in exact) for tool_id, score in blended.scores.items()}
         named = [c.tool_id for c in ranking.candidates if any(stage in c.stages for stage in NAMED)]
-        stages = {kind: best_of(one.kinds[kind] for one in found) for kind in found[0].kinds}
+        stages = {**found[0].kinds, BEHIND: dict.fromkeys(blended.behind, -coverage)}
+        if len(found) > 1:
+            stages[ASKED_CLAUSE] = best_of(one.kinds["asked"] for one in found[1:])
         candidates = [
-            _candidate(tool_id, scores[tool_id], before.get(tool_id), servers, stages)
+            Candidate(
+                tool_id,
+                before[tool_id].server if tool_id in before else servers[tool_id],
+                scores[tool_id],
+                _stages(before.get(tool_id), {kind: of[tool_id] for kind, of in stages.items() if tool_id in of}),
+            )
             for tool_id in _keeping(named, ordered(scores), request.k)[: max(request.k + NEAREST, request.depth)]
         ]
         best, nearest = tuple(candidates[: request.k]), tuple(candidates[request.k :])
-        return replace(ranking, candidates=best, nearest=nearest, by_clause=())
+        asked_for = ranking.by_clause if request.by_clause else ()
+        return replace(ranking, candidates=best, nearest=nearest, by_clause=asked_for)
 
 
-def _candidate(
-    tool_id: str, score: float, before: Candidate | None, servers: Mapping[str, str], found: Mapping[str, Scores]
-) -> Candidate:
-    stages = dict(before.stages) if before else {}
-    stages |= {kind: scores[tool_id] for kind, scores in found.items() if tool_id in scores}
-    return Candidate(tool_id, before.server if before else servers[tool_id], score, stages)
+def _stages(before: Candidate | None, found: Mapping[str, float]) -> Mapping[str, float]:
+    """Of the search before and of this stage, which says anew who stands behind whom."""
+    return {kind: score for kind, score in (before.stages if before else {}).items() if kind != BEHIND} | found
 
 
 def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:
@@ -115,7 +130,8 @@ def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:
 
 def _short(ranking: Ranking, request: SearchRequest) -> Ranking:
     """Without the depth that only this stage had asked for."""
-    return replace(ranking, nearest=ranking.nearest[: max(NEAREST, request.depth - request.k)], by_clause=())
+    asked_for = ranking.by_clause if request.by_clause else ()
+    return replace(ranking, nearest=ranking.nearest[: max(NEAREST, request.depth - request.k)], by_clause=asked_for)
 
 
 def _with(timings: Mapping[str, float], spent: float) -> dict[str, float]:

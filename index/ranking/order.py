@@ -54,7 +54,9 @@ def rank(
 
 
 def by_clause(recall: Recall, profile: Profile, mix: LearntMix | None = None) -> tuple[Scores, ...]:
-    """What each clause alone makes of every tool that was recalled, in [0, 1]; empty for a query without clauses."""
+    """What each clause alone makes of the tools, in [0, 1]: by learnt weights of all that were recalled, else of those
+    that its own legs found. Empty for a query without clauses.
+    """
     if len(recall.texts) == 1 or not recall.tool_ids:
         return ()
     if mix is None:

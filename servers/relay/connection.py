@@ -60,8 +60,7 @@ LISTEN = "subscriptions/listen"
 _MOST_LISTENS = 1024
 _FIRST_NUMBER = 1000  # below it the dispatcher counts its own requests
 _NUMBERS = itertools.count(_FIRST_NUMBER)
-"""Of every connection: a retry is never numbered as the request was that it follows, though that went over another one
-(SEP-2322 asks for a new id)."""
+"""Of every connection: a retry never has the number of the request it repeats, even over another one (SEP-2322)."""
 
 _ASKING = frozenset({"tools/call", "prompts/get", "resources/read"})
 

@@ -117,12 +117,16 @@ def _faults(text: str) -> Iterator[str]:
 def _reasons(out: Path) -> Iterator[str]:
     """What the suite found, and what our client said last where it was the one that was tested."""
     for kept in sorted(out.rglob("checks.json")):
-        failed = [check for check in json.loads(kept.read_text()) if check["status"] == "FAILURE"]
+        try:
+            checks = json.loads(kept.read_text())
+        except json.JSONDecodeError:  # the suite was ended while it wrote
+            continue
+        failed = [check for check in checks if check["status"] == "FAILURE"]
         for check in failed:
             yield f"{check['id']}: {check.get('errorMessage') or check.get('details') or check['description']}"
         said = kept.with_name("stderr.txt")
         if failed and said.exists():
-            yield from said.read_text().splitlines()[-_SAID_LINES:]
+            yield from said.read_text(errors="replace").splitlines()[-_SAID_LINES:]
 
 
 @asynccontextmanager

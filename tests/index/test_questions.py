@@ -18,7 +18,7 @@ from domain.text import ToolText
 from index.embedders.fake import HashingEmbedder
 from index.engines.memory import MemoryEngine
 from index.ports import Filter, Hit, Leg, SearchRequest
-from index.questions.evidence import Evidence, Weights, blend
+from index.questions.evidence import COVERAGE, Evidence, Weights, blend
 from index.questions.redaction import learnable
 from index.questions.selection import ALIKE, by_worth, distinct
 from index.templates import template_questions
@@ -145,7 +145,9 @@ async def test_each_need_of_a_query_is_found_by_what_was_asked_for_it() -> None:
     )
     ranking = await ask(index, "Fetch me yesterday's headlines, then tell ann that I am late.", k=2)
     assert set(ids(ranking)) == {"web__get", "mail__send"}
-    assert all(candidate.stages["asked"] > 0.9 for candidate in ranking.candidates), "each as near as its own clause"
+    assert all(candidate.stages["asked_clause"] > 0.9 for candidate in ranking.candidates), (
+        "each as near as its own clause"
+    )
 
 
 async def test_an_empty_bank_changes_nothing_and_neither_does_a_profile_without_questions() -> None:
@@ -188,6 +190,11 @@ async def test_alike_questions_are_kept_once() -> None:
     assert len(await bank.inventory()) == 3, "two questions and their centre"
 
 
+def asked_near(*cosines: dict[str, float]) -> list[Evidence]:
+    """Of each text, the nearest question of each tool."""
+    return [Evidence({"asked": of}, {"asked": min(of.values())}, dict.fromkeys(of, "s")) for of in cosines]
+
+
 tools = st.sampled_from("abcdefgh")
 
 
@@ -197,7 +204,7 @@ def test_among_tools_that_nobody_asked_for_the_documents_decide_whatever_others_
 ) -> None:
     found = Evidence({"asked": asked}, {"asked": min(asked.values())}, dict.fromkeys(asked, "s"))
     unasked = [tool for tool in documents if tool not in asked]
-    scores = blend(documents, [found], unasked, Weights())
+    scores = blend(documents, [found], unasked, Weights()).scores
     assert scores.keys() == documents.keys() | asked.keys()
     assert all(0 <= score <= 1 for score in scores.values())
     order = sorted(unasked, key=lambda tool: documents[tool])
@@ -206,17 +213,55 @@ def test_among_tools_that_nobody_asked_for_the_documents_decide_whatever_others_
 
 def test_a_tool_nobody_asked_for_wins_when_its_document_fits_and_the_questions_are_far() -> None:
     found = Evidence({"asked": {"b": 0.3}}, {"asked": 0.3}, {"b": "s"})
-    scores = blend({"a": 1.0, "b": 0.4}, [found], ["a"], Weights())
+    scores = blend({"a": 1.0, "b": 0.4}, [found], ["a"], Weights()).scores
     assert scores["a"] > scores["b"]
 
 
-@given(st.lists(st.dictionaries(tools, st.floats(-1, 1), min_size=1), min_size=2, max_size=5))
+@given(st.lists(st.dictionaries(tools, st.floats(-1, 0.9), min_size=1), min_size=2, max_size=5))
 def test_a_tool_that_is_nearest_to_the_whole_and_to_a_clause_comes_first(asked: list[dict[str, float]]) -> None:
     near = [of_text | {"first": 1.0} for of_text in asked]
-    found = [Evidence({"asked": one}, {"asked": min(one.values())}, dict.fromkeys(one, "s")) for one in near]
-    scores = blend({}, found, [], Weights())
+    found = asked_near(*near)
+    scores = blend({}, found, [], Weights()).scores
     assert scores.keys() == {tool for one in near for tool in one}
     assert max(scores.values()) == scores["first"] == 1.0
+
+
+def test_of_tools_that_answer_the_same_clause_the_second_loses() -> None:
+    near = {"first": 0.9, "second": 0.8, "other": 0.2}
+    found = asked_near(near, near, {"other": 0.7})
+    covered, crowded = (blend({}, found, [], Weights(), coverage=coverage) for coverage in (COVERAGE, 0.0))
+    assert (covered.behind, crowded.behind) == ({"second"}, frozenset())
+    assert max(covered.scores, key=covered.scores.__getitem__) == "first"
+    assert covered.scores["second"] < crowded.scores["second"]
+
+
+def test_beside_its_clauses_the_whole_query_counts_too() -> None:
+    """Both clauses are as near to a question of `a` as of `b`; the whole is nearer to one of `a`."""
+    found = asked_near({"a": 0.9, "b": 0.3}, {"b": 0.6}, {"a": 0.6})
+    scores = blend({}, found, [], Weights()).scores
+    assert scores["a"] > scores["b"]
+
+
+async def test_a_bank_that_says_nothing_of_one_text_leaves_the_order_of_the_documents() -> None:
+    class Forgetful(MemoryEngine):
+        """Loses what it held while it is asked."""
+
+        async def search(self, legs: Sequence[Leg], where: Filter) -> list[list[Hit]]:
+            first, *rest = await super().search(legs, where)
+            return [first, *([] for _ in rest)]
+
+    query = "Read a file, then send a message to Ann."
+    index, plain = await an_index(Forgetful(), web__get=used("read a file")), await an_index()
+    assert ids(await ask(index, query)) == ids(await ask(plain, query))
+
+
+async def test_of_a_query_with_many_needs_the_documents_are_asked_for_each() -> None:
+    verbs = ("parse", "paint", "mount", "shred", "weigh")
+    named = [document(f"s__{verb}", f"{verb} the item") for verb in verbs]
+    index = ToolIndex(HashingEmbedder(), DictCache(), MemoryEngine(), MemoryEngine())
+    await index.upsert([*named, replace(document("web__get", ""), questions=used("fetch the headlines of today"))])
+    query = ". ".join(f"Please {verb} the item for me" for verb in verbs)
+    assert set(ids(await ask(index, query, k=5))) == {tool.tool_id for tool in named}
 
 
 @given(st.integers(6, 12))
@@ -224,7 +269,7 @@ def test_of_many_clauses_each_is_judged_by_its_own_documents(count: int) -> None
     """Tool `n` is what the documents say of clause n, and nobody asked for any of them."""
     nothing = Evidence({"asked": {}}, {"asked": 0.0})
     own = [{str(n): 1.0} for n in range(count)]
-    scores = blend({"x": 0.2}, [nothing] * (count + 1), [*map(str, range(count)), "x"], Weights(), own)
+    scores = blend({"x": 0.2}, [nothing] * (count + 1), [*map(str, range(count)), "x"], Weights(), own).scores
     assert all(scores[str(n)] > scores["x"] for n in range(count))
 
 

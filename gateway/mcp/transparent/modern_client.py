@@ -1,7 +1,8 @@
 """Requests of a client of the current revision: each stands alone, and input is asked for in the answer.
 
-To a server of its own era they pass as they are. A server that begins with a handshake asks in the middle of a call:
-then the call is held, the client is told that input is required, and its next round goes on with the held call.
+To a server of its own era they pass as they are, and so do its results, but for a type that is not said. A server
+that begins with a handshake asks in the middle of a call: then the call is held, the client is told that input is
+required, and its next round goes on with the held call.
 """
 
 from __future__ import annotations
