@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -77,3 +78,20 @@ async def test_a_caller_who_gives_up_does_not_end_a_transaction_that_is_under_wa
         asked.cancel()
         assert await work == [(1,)]
         assert asked.cancelled()
+
+
+async def test_a_statement_that_fails_behind_a_caller_who_gave_up_is_no_unexpected_error(
+    migrated_postgres: URL,
+) -> None:
+    unexpected: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: unexpected.append(said))
+    async with reached_through_a_proxy(migrated_postgres, 0.05, 10.0) as (database, _):
+        await database.rows(text("SELECT 1"))
+        asked = asyncio.create_task(database.rows(text("SELECT 1 / (SELECT 0 FROM pg_sleep(0.3))")))
+        await asyncio.sleep(0)  # it begins
+        [work] = database._running
+        asked.cancel()
+        await asyncio.wait({work})
+        del work, asked
+        gc.collect()  # a task says so when it goes
+    assert not unexpected
