@@ -20,9 +20,11 @@ from index.ranking.order import leading, spread
 
 FEW = 3
 """With so many clauses at most, a clause is judged by what retrieval says of the whole query; with more, that counts
-FEW / clauses, and what it says of the clause alone the rest (docs/adr/0045)."""
+(FEW / clauses) ** STEEP, and what it says of the clause alone the rest (docs/adr/0045)."""
 
-WHOLE = 0.5
+STEEP = 3
+
+WHOLE = 4.0
 """What the whole query counts beside the best of FEW clauses; beside more of them, as much less."""
 
 COVERAGE = 1.0
@@ -109,7 +111,7 @@ def blend(
     scores = [_logits(document, whole, unasked, weights)]
     if not clauses:
         return Blend(min_max(scores[0]))
-    share = min(1.0, FEW / len(clauses))
+    share = min(1.0, FEW / len(clauses)) ** STEEP
     documents = [weighted_sum([(share, document), (1 - share, alone)]) for alone in by_clause if share < 1]
     for one, said in zip(clauses, documents or [document] * len(clauses), strict=True):
         scores.append(_logits(said, one, unasked, weights))
