@@ -22,7 +22,7 @@ FEW = 3
 """With so many clauses at most, a clause is judged by what retrieval says of the whole query; with more, that counts
 (FEW / clauses) ** STEEP, and what it says of the clause alone the rest (docs/adr/0045)."""
 
-STEEP = 3
+STEEP = 4
 
 WHOLE = 4.0
 """What the whole query counts beside the best of FEW clauses; beside more of them, as much less."""
