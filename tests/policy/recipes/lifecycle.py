@@ -70,7 +70,8 @@ class World:
     async def step(self, session: str) -> None:
         body = {"queries": [f"work wood {self.asked}"], "k": 4, "session_id": session, "explain": True}
         found = (await self._post("/search", body))["results"][0]["candidates"]
-        found.sort(key=lambda one: one["stages"]["retrieval"])
+        # Where nobody decides, as just after a rollback, the score is retrieval's own.
+        found.sort(key=lambda one: one["stages"].get("retrieval", one["score"]))
         last, first = self.wanted
         chance = self.dice.random()
         tool = found[0] if chance < last else found[-1] if chance < last + first else found[1]
