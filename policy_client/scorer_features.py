@@ -7,6 +7,7 @@ A decision has candidates, each with named numbers (`StepCandidate.stages` of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,19 @@ def encode(
     """Shapes (slots, len(CANDIDATE)), (len(CONTEXT),), and (slots,): which are filled. At most `slots` are seen."""
     table = np.zeros((slots, len(CANDIDATE)), np.float32)
     there = np.zeros(slots, np.bool_)
-    for row, stages in enumerate(candidates[:slots]):
-        table[row] = [stages.get(name, 0.0) for name in CANDIDATE]
-        there[row] = True
+    if rows := [_row(stages) for stages in candidates[:slots]]:
+        table[: len(rows)] = rows
+        there[: len(rows)] = True
     return table, np.array([context.get(name, 0.0) for name in CONTEXT], np.float32), there
+
+
+_all_of = itemgetter(*CANDIDATE)
+
+
+def _row(stages: Mapping[str, float]) -> Sequence[float]:
+    """What is missing is 0; a candidate that has everything is read in one step."""
+    try:
+        row: Sequence[float] = _all_of(stages)
+    except KeyError:
+        return [stages.get(name, 0.0) for name in CANDIDATE]
+    return row

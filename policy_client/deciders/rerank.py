@@ -16,6 +16,7 @@ from policy_client.decision import Decision, Question
 from policy_client.http.failures import ModelNonsense, ModelRefused
 from policy_client.http.json_client import JsonClient
 from policy_client.http.rerank import RerankClient
+from policy_client.packing import floats, packed
 from policy_client.scorer_features import META
 from policy_client.text_form import state_text
 
@@ -51,13 +52,23 @@ class RerankDecider:
         await self._client.aclose()
 
     async def _run(self, questions: Sequence[Question]) -> Sequence[Decision]:
-        candidates, context, there = (table.tolist() for table in tensors(questions))
-        body = {"candidates": candidates, "context": context, "there": there}
+        candidates, context, there = tensors(questions)
+        decisions, slots = there.shape
+        body = {
+            "decisions": decisions,
+            "slots": slots,
+            "candidates": packed(candidates),
+            "context": packed(context),
+            "there": packed(there),
+        }
         answer = await self._client.post(self._client.endpoint.at("/logits"), body)
-        rows = answer.get("logits") if isinstance(answer, dict) else None
-        width = len(META) + 2 * len(there[0])
-        if not isinstance(rows, list) or len(rows) != len(questions) or any(not _is_row(row, width) for row in rows):
-            raise ModelNonsense(f"The policy at {self._client.endpoint.shown} answered without a number per action.")
+        try:
+            said = answer.get("logits") if isinstance(answer, dict) else None
+            rows = floats(said, (decisions, len(META) + 2 * slots)).tolist()
+        except ValueError:
+            raise ModelNonsense(
+                f"The policy at {self._client.endpoint.shown} answered without a number per action."
+            ) from None
         by = (NAME, self.version)
         return [read_logits(question, row, by) for question, row in zip(questions, rows, strict=True)]
 
@@ -71,10 +82,6 @@ class RerankDecider:
             told = said if isinstance(said, dict) else {}
             self._kind, self._served = str(told.get("kind", TEXT)), str(told.get("version", ""))
         return self._kind
-
-
-def _is_row(row: object, width: int) -> bool:
-    return isinstance(row, list) and len(row) == width and all(isinstance(one, int | float) for one in row)
 
 
 def numbers(question: Question) -> list[str]:

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from domain.errors import InvalidInput
 from policy_client.deciders.gathering import Batches
+from policy_client.packing import packed
 from rl.serving.runners import OnnxScorer, Request, Runner, served_version
 
 MOST_DOCUMENTS = 1024
@@ -38,11 +39,15 @@ class RerankBody(BaseModel):
 
 
 class LogitsBody(BaseModel):
-    """What a scorer reads of several decisions (policy_client.scorer_features): (B, N, F), (B, G), (B, N)."""
+    """What a scorer reads of several decisions (policy_client.scorer_features), packed (policy_client.packing):
+    (decisions, slots, F), (decisions, G), (decisions, slots).
+    """
 
-    candidates: list[list[list[float]]] = Field(min_length=1, max_length=MOST_DOCUMENTS)
-    context: list[list[float]]
-    there: list[list[bool]]
+    decisions: int = Field(ge=1, le=MOST_DOCUMENTS)
+    slots: int = Field(ge=1, le=MOST_DOCUMENTS)
+    candidates: str
+    context: str
+    there: str
 
 
 class Server:
@@ -85,7 +90,7 @@ class Server:
             if not isinstance(runner, OnnxScorer):
                 raise InvalidInput("This server's policy reads texts; ask it at /rerank.")  # noqa: TRY301
             body = LogitsBody.model_validate_json(await http.body())
-            tables = runner.tables(body.candidates, body.context, body.there)
+            tables = runner.tables((body.decisions, body.slots), body.candidates, body.context, body.there)
         except (ValidationError, InvalidInput) as error:
             self._requests.labels("422").inc()
             said = error.message if isinstance(error, InvalidInput) else "The request is not that of a scorer."
@@ -93,8 +98,8 @@ class Server:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._worker, runner.logits, tables)
         self._requests.labels("200").inc()
-        self._sizes.observe(len(body.candidates))
-        return JSONResponse({"logits": found})
+        self._sizes.observe(body.decisions)
+        return JSONResponse({"logits": packed(found)})
 
     async def info(self, _http: HttpRequest) -> Response:
         """Which policy this is: kind, version, and the texts or features that it reads."""

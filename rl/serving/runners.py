@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from domain.errors import InvalidInput
 from policy_client.artefact import TEXT, Manifest, kind_of, verified
 from policy_client.deciders.embedded import version_of
+from policy_client.packing import bools, floats
 from policy_client.scorer import EmbeddedScorer
 from policy_client.scorer_features import CANDIDATE, CONTEXT, META, Bools, Floats, encode
 from policy_client.text_policy import EmbeddedTextPolicy
@@ -104,17 +104,20 @@ class OnnxScorer:
         self._scorer = EmbeddedScorer.open(folder)
         self.manifest = self._scorer.manifest
 
-    def tables(self, candidates: Sequence[Any], context: Sequence[Any], there: Sequence[Any]) -> Tables:
-        """Raises InvalidInput for numbers of another shape than the scorer reads."""
-        seen = _table(there, (-1, -1), np.bool_)
-        decisions, slots = seen.shape
-        numbers = _table(candidates, (decisions, slots, len(CANDIDATE)), np.float32)
-        return numbers, _table(context, (decisions, len(CONTEXT)), np.float32), seen
+    def tables(self, shape: tuple[int, int], candidates: str, context: str, there: str) -> Tables:
+        """`shape`: decisions and slots. Raises InvalidInput for numbers of another shape than the scorer reads."""
+        try:
+            numbers = floats(candidates, (*shape, len(CANDIDATE)))
+            return numbers, floats(context, (shape[0], len(CONTEXT))), bools(there, shape)
+        except ValueError as error:
+            raise InvalidInput(
+                f"The numbers are not those of {shape[0]} decisions of {shape[1]} candidates with {len(CANDIDATE)} "
+                f"features each and {len(CONTEXT)} of the context; use a gateway of the same version."
+            ) from error
 
-    def logits(self, tables: Tables) -> list[list[float]]:
-        """One row of 3 + 2 N per decision."""
-        rows: list[list[float]] = self._scorer.logits(*tables).tolist()
-        return rows
+    def logits(self, tables: Tables) -> Floats:
+        """Shape (decisions, 3 + 2 N)."""
+        return self._scorer.logits(*tables)
 
     def check(self, request: Request) -> None:
         _decision(request)
@@ -128,19 +131,6 @@ class OnnxScorer:
         table, context, there = (np.stack(column) for column in zip(*encoded, strict=True))
         logits = self._scorer.logits(table, context, there).tolist()
         return [[row[place.of(slots)] for place in one.places] for one, row in zip(asked, logits, strict=True)]
-
-
-def _table(rows: Sequence[Any], shape: tuple[int, ...], kind: type) -> Any:
-    """Raises InvalidInput for another shape; -1 takes any length."""
-    try:
-        table: npt.NDArray[Any] = np.array(rows, kind)
-    except ValueError as error:
-        raise InvalidInput("The numbers of the decisions are not of one length.") from error
-    if len(table.shape) != len(shape) or any(
-        want not in {-1, have} for want, have in zip(shape, table.shape, strict=True)
-    ):
-        raise InvalidInput(f"The numbers have the shape {table.shape}, and the scorer reads {shape}.")
-    return table
 
 
 def open_runner(folder: Path, device: str) -> Runner:

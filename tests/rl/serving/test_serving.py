@@ -165,9 +165,10 @@ async def test_questions_of_one_gateway_that_come_together_are_one_request_and_d
 @pytest.mark.parametrize(
     "body",
     [
-        {"candidates": [[[1.0]]], "context": [[1.0]], "there": [[True]]},
-        {"candidates": [[[1.0], [1.0, 2.0]]], "context": [[1.0]], "there": [[True, True]]},
-        {"candidates": [], "context": [], "there": []},
+        {"decisions": 1, "slots": 1, "candidates": "AACAPw==", "context": "AACAPw==", "there": "AQ=="},
+        {"decisions": 1, "slots": 1, "candidates": "no base64", "context": "", "there": ""},
+        {"decisions": 0, "slots": 0, "candidates": "", "context": "", "there": ""},
+        {"decisions": 1, "slots": 1, "candidates": [[[1.0]]], "context": [[1.0]], "there": [[True]]},
         {"candidates": "many"},
     ],
 )
