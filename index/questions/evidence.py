@@ -112,8 +112,10 @@ def blend(
     if not clauses:
         return Blend(min_max(scores[0]))
     share = min(1.0, FEW / len(clauses)) ** STEEP
-    documents = [weighted_sum([(share, document), (1 - share, alone)]) for alone in by_clause if share < 1]
-    for one, said in zip(clauses, documents or [document] * len(clauses), strict=True):
+    documents: Sequence[Scores] = [document] * len(clauses)
+    if by_clause and share < 1:
+        documents = [weighted_sum([(share, document), (1 - share, alone)]) for alone in by_clause]
+    for one, said in zip(clauses, documents, strict=True):
         scores.append(_logits(said, one, unasked, weights))
     tools = sorted(set().union(*scores))
     # A tool that no question near a text speaks for stands where the last one stands.

@@ -116,7 +116,8 @@ class UsageStage:
 
 def _stages(before: Candidate | None, found: Mapping[str, float]) -> Mapping[str, float]:
     """Of the search before and of this stage, which says anew who stands behind whom."""
-    return {kind: score for kind, score in (before.stages if before else {}).items() if kind != BEHIND} | found
+    kept = {kind: score for kind, score in (before.stages if before else {}).items() if kind != BEHIND}
+    return {**kept, **found}
 
 
 def _keeping(named: Sequence[str], order: Sequence[str], k: int) -> list[str]:
