@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +19,21 @@ def packed(table: npt.NDArray[np.float32] | npt.NDArray[np.bool_]) -> str:
     return base64.b64encode(np.ascontiguousarray(table, kind).tobytes()).decode("ascii")
 
 
-def floats(text: object, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def floats(text: Any, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """What was packed. Raises ValueError for anything else than so many numbers."""
     return _unpacked(text, shape, "<f4").astype(np.float32, copy=False)
 
 
-def bools(text: object, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+def bools(text: Any, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """What was packed. Raises ValueError for anything else than so many of them."""
     filled: npt.NDArray[np.bool_] = _unpacked(text, shape, "u1") != 0
     return filled
 
 
-def _unpacked(text: object, shape: tuple[int, ...], kind: str) -> npt.NDArray[np.generic]:
+def _unpacked(text: Any, shape: tuple[int, ...], kind: str) -> npt.NDArray[np.generic]:
     try:
-        raw = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except ValueError as error:
+        raw = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError) as error:  # it came over the wire, and may be anything
         raise ValueError("A table is base64 text.") from error
     if len(raw) != math.prod(shape) * np.dtype(kind).itemsize:
         raise ValueError(f"A table of the shape {shape} has another length.")

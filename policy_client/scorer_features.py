@@ -44,6 +44,8 @@ CONTEXT = (
 SCHEMA = sha256_hex("\n".join([*CANDIDATE, "", *CONTEXT]))[:16]
 """Names what a policy was trained on; one with another schema is not loaded."""
 
+_all_of = itemgetter(*CANDIDATE)
+
 META = ("answer", "search", "stop")
 """The actions that name no candidate; the scorer's logits are these, then a call of each, then a removal of each."""
 
@@ -58,9 +60,6 @@ def encode(
         table[: len(rows)] = rows
         there[: len(rows)] = True
     return table, np.array([context.get(name, 0.0) for name in CONTEXT], np.float32), there
-
-
-_all_of = itemgetter(*CANDIDATE)
 
 
 def _row(stages: Mapping[str, float]) -> Sequence[float]:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -69,13 +70,19 @@ async def test_a_statement_that_takes_many_times_as_long_is_waited_for_while_the
         assert await database.rows(text("SELECT 1 FROM (SELECT pg_sleep(1)) AS slow")) == [(1,)]
 
 
+async def given_up(database: Database, statement: str) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+    """The caller, who is cancelled as soon as the statement has begun, and the statement's own task."""
+    asked = asyncio.create_task(database.rows(text(statement)))
+    await asyncio.sleep(0)  # it begins
+    [work] = database._running
+    asked.cancel()
+    return asked, work
+
+
 async def test_a_caller_who_gives_up_does_not_end_a_transaction_that_is_under_way(migrated_postgres: URL) -> None:
     async with reached_through_a_proxy(migrated_postgres, 0.05, 10.0) as (database, _):
         await database.rows(text("SELECT 1"))
-        asked = asyncio.create_task(database.rows(text("SELECT 1 FROM (SELECT pg_sleep(0.5)) AS slow")))
-        await asyncio.sleep(0)  # it begins
-        [work] = database._running
-        asked.cancel()
+        asked, work = await given_up(database, "SELECT 1 FROM (SELECT pg_sleep(0.5)) AS slow")
         assert await work == [(1,)]
         assert asked.cancelled()
 
@@ -87,10 +94,7 @@ async def test_a_statement_that_fails_behind_a_caller_who_gave_up_is_no_unexpect
     asyncio.get_running_loop().set_exception_handler(lambda _loop, said: unexpected.append(said))
     async with reached_through_a_proxy(migrated_postgres, 0.05, 10.0) as (database, _):
         await database.rows(text("SELECT 1"))
-        asked = asyncio.create_task(database.rows(text("SELECT 1 / (SELECT 0 FROM pg_sleep(0.3))")))
-        await asyncio.sleep(0)  # it begins
-        [work] = database._running
-        asked.cancel()
+        asked, work = await given_up(database, "SELECT 1 / (SELECT 0 FROM pg_sleep(0.3))")
         await asyncio.wait({work})
         del work, asked
         gc.collect()  # a task says so when it goes
